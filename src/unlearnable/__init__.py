@@ -1,0 +1,58 @@
+"""Protect images from being learnt, and prove how far the protection reaches.
+
+The public names are loaded on first use, so that importing the package never loads torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from unlearnable.auditing import Audit as Audit
+    from unlearnable.auditing import audit as audit
+    from unlearnable.data.imageset import ImageSet as ImageSet
+    from unlearnable.data.sources import open_images as open_images
+    from unlearnable.errors import UnlearnableError as UnlearnableError
+    from unlearnable.methods import METHODS as METHODS
+    from unlearnable.methods.em import ErrorMinimizing as ErrorMinimizing
+    from unlearnable.methods.error_maximizing import ErrorMaximizing as ErrorMaximizing
+    from unlearnable.methods.random import RandomNoise as RandomNoise
+    from unlearnable.noise import Budget as Budget
+    from unlearnable.noise import Noise as Noise
+    from unlearnable.protecting import Protection as Protection
+    from unlearnable.protecting import protect as protect
+    from unlearnable.released import import_released as import_released
+    from unlearnable.runtime import Run as Run
+
+_HOMES = {
+    "METHODS": "methods",
+    "Audit": "auditing",
+    "Budget": "noise",
+    "ErrorMaximizing": "methods.error_maximizing",
+    "ErrorMinimizing": "methods.em",
+    "ImageSet": "data.imageset",
+    "Noise": "noise",
+    "Protection": "protecting",
+    "RandomNoise": "methods.random",
+    "Run": "runtime",
+    "UnlearnableError": "errors",
+    "audit": "auditing",
+    "import_released": "released",
+    "open_images": "data.sources",
+    "protect": "protecting",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

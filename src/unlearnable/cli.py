@@ -1,0 +1,352 @@
+"""The commands: they parse, call and print. Nothing here loads torch before there is work to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unlearnable import __version__
+from unlearnable.errors import SettingError, UnlearnableError
+
+if TYPE_CHECKING:
+    from unlearnable.cells import AuditPlan
+    from unlearnable.protecting import Plan
+
+MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    name="unlearnable",
+    help="Protect images from being learnt by models that nobody asked about, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+DataDir = Annotated[Path, typer.Option(help="Where torchvision's data sets lie.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a torchvision data set.")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Working size in pixels, for images of mixed sizes.", show_default="auto"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one line on standard error and status 2."""
+    try:
+        app()
+    except UnlearnableError as error:
+        print(_plain(f"error: {error}"), file=sys.stderr)
+        sys.exit(MISTAKE)
+    except KeyboardInterrupt:
+        print("\nstopped: the same command with --resume goes on from here.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"unlearnable {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
+@app.command()
+def protect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with one sub-folder a class, or with train/ and test/; cifar10, "
+            "cifar100, svhn, imagenet or shapes; hf:NAME[:SPLIT]; an .npz file."
+        ),
+    ],
+    destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    method: Annotated[str, typer.Option(help="The noise; see `unlearnable methods`.")] = "em",
+    form: Annotated[
+        str | None, typer.Option(help="sample-wise or class-wise.", show_default="the method's")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Budget in levels of 255.", show_default="as published, 8"),
+    ] = None,
+    surrogate: Annotated[
+        str | None,
+        typer.Option(help="Model to search against, such as resnet18:16.", show_default="auto"),
+    ] = None,
+    size: Size = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Part of the key.", show_default="drawn in secret")
+    ] = None,
+    device: Device = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the method; repeatable."),
+    ] = None,
+    data_dir: DataDir = Path("data"),
+    download: Download = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable images.")
+    ] = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Give a folder of images back, looking the same, protected."""
+    from unlearnable.noise import Budget
+
+    chosen = _settings(settings or [], form=form, surrogate=surrogate)
+    whole = int(epsilon) if epsilon is not None and epsilon == int(epsilon) else epsilon
+    budget = None if whole is None else Budget("linf", whole)
+    with _progress() as tell:
+        from unlearnable.methods import make_method
+        from unlearnable.protecting import protect as run
+
+        done = run(
+            source,
+            destination,
+            method=make_method(method, chosen),
+            budget=budget,
+            size=size,
+            seed=seed,
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            skip_unreadable=skip_unreadable,
+            resume=resume,
+            tell=tell,
+            announce=_announce_protect,
+        )
+    if as_json:
+        print(json.dumps({"destination": str(done.destination), **done.manifest}))
+    else:
+        _print_protection(done.manifest, done.destination, done.private)
+    if done.skipped:
+        for line in done.skipped:
+            _note(f"left out: {line}")
+        raise typer.Exit(SKIPPED)
+
+
+@app.command()
+def audit(
+    protected: Annotated[Path, typer.Argument(help="A folder that `protect` wrote.")],
+    clean: Annotated[str, typer.Option(help="What it was made from.")],
+    test: Annotated[str, typer.Option(help="Clean test images of the same classes.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; finished cells are kept in it.")],
+    arms: Annotated[str, typer.Option(help="What to train on.")] = "clean,protected,random",
+    models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
+    seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
+    scale: Annotated[
+        str, typer.Option(help="quick, paper, or a row of the paper such as paper:cifar10.")
+    ] = "quick",
+    size: Size = None,
+    device: Device = "auto",
+    data_dir: DataDir = Path("data"),
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Train models on the files as published, and say how much they learnt."""
+    with _progress() as tell:
+        from unlearnable.auditing import audit as run
+
+        found = run(
+            protected,
+            clean=clean,
+            test=test,
+            out=out,
+            arms=_list(arms),
+            models=_list(models),
+            seeds=_whole_numbers(seeds),
+            scale=scale,
+            size=size,
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            tell=tell,
+            announce=_announce_audit,
+        )
+    if as_json:
+        print(json.dumps({"out": str(found.folder), "rows": found.rows}))
+    else:
+        _print_audit(found.rows)
+        print(f"\nEach cell: {found.folder}/cells/; all of them: {found.folder}/results.jsonl")
+    if found.elsewhere:
+        _note(f"{found.elsewhere} cells are being run by another process; the table lacks them.")
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the noise methods with their settings."""
+    from unlearnable.methods import METHODS
+    from unlearnable.settings import meanings
+
+    if as_json:
+        table = {
+            name: {
+                "source": cls.source,
+                "published": asdict(cls.published),
+                "settings": {key: {"meaning": m, "default": d} for key, m, d in meanings(cls)},
+            }
+            for name, cls in METHODS.items()
+        }
+        print(json.dumps(table))
+        return
+    for name, cls in METHODS.items():
+        first = (cls.__doc__ or "").splitlines()[0]
+        print(f"{name}: {first}")
+        for key, meaning, default in meanings(cls):
+            print(f"    --set {key}={default}".ljust(34) + meaning)
+        print()
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="A folder for what it makes.")] = Path(
+        "unlearnable-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Protect a built-in set of images and audit it, in about three minutes."""
+    with _progress() as tell:
+        from unlearnable.demo import demo as run
+
+        def announce(plan: Any) -> None:
+            (_announce_protect if hasattr(plan, "private") else _announce_audit)(plan)
+
+        made = run(out, seed=seed, device=device, resume=resume, tell=tell, announce=announce)
+    if as_json:
+        print(json.dumps({"rows": made.audit.rows, "picture": str(made.picture)}))
+        return
+    _print_audit(made.audit.rows)
+    print(
+        f"\nSee {made.picture}: clean, noise ×10, protected."
+        "\nThis is the friendly case. Greyscale, JPEG and adversarial training undo much of such"
+        "\nnoise, and it does nothing against models or copies that exist already."
+        "\nNext: unlearnable protect YOUR-PHOTOS/ PROTECTED/"
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """One live line on a terminal, a plain line every few seconds otherwise."""
+    from unlearnable.progress import Progress
+
+    progress = Progress(sys.stderr)
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def _announce_protect(plan: Plan) -> None:
+    height, width = plan.size
+    how = "brought to" if plan.resized else "of"
+    _note(f"{plan.images} images of {plan.classes} classes, {how} {width}×{height} pixels")
+    _note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}")
+    _note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
+    _note(f"to {plan.destination}; keep to yourself: {plan.private}")
+    if plan.ignored:
+        _note(f"{plan.ignored} files are no images by their names, and are left aside")
+    if plan.skipped:
+        _note(f"{len(plan.skipped)} images cannot be read, and are left out")
+
+
+def _announce_audit(plan: AuditPlan) -> None:
+    done = f", {plan.finished} of them finished before" if plan.finished else ""
+    _note(
+        f"{plan.cells} trainings{done}: {plan.train} images, {plan.schedule.epochs} epochs, "
+        f"tested on {plan.test} clean images of {plan.classes} classes"
+    )
+    _note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
+
+
+def _machine(hardware: dict[str, object]) -> str:
+    return f"{hardware['device']} ({hardware['name']}), {hardware['precision']}"
+
+
+def _about(seconds: float | None) -> str:
+    if not seconds:
+        return ""
+    return f", about {seconds:.0f} s" if seconds < 90 else f", about {seconds / 60:.0f} min"
+
+
+def _print_protection(manifest: dict[str, Any], destination: Path, private: Path) -> None:
+    search = manifest["search"]
+    if search.get("reached") is False:
+        _note(
+            f"the surrogate's error is still {search['errors'][-1]:.1%} after "
+            f"{len(search['errors'])} rounds: the protection may be weak; allow more rounds by "
+            "--set rounds=…"
+        )
+    print(
+        f"{len(manifest['files'])} files in {destination}, each read back and compared: largest "
+        f"change {manifest['largest_change']} of 255, PSNR {manifest['psnr']} dB, "
+        f"SSIM {manifest['ssim']}."
+    )
+    print(f"Publish {destination}; never {private}, with which the noise can be taken off.")
+    print("Whether it protects is not known before it is measured: unlearnable audit --help")
+
+
+def _print_audit(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearnable.report.table import HEADINGS, lines
+
+    table = Table(*HEADINGS)
+    for line in lines(rows):
+        table.add_row(*line)
+    Console().print(table)
+    over = sorted({row["interval_over"] for row in rows if "interval_over" in row})
+    print(f"chance {100 * rows[0]['chance']:.1f} %; the interval covers {' and '.join(over)}")
+
+
+def _settings(texts: list[str], **named: str | None) -> dict[str, str]:
+    """The settings given by `--set` and by options of their own, which must not disagree."""
+    from unlearnable.settings import pairs
+
+    chosen = pairs(texts)
+    for key, value in named.items():
+        if value is not None and chosen.setdefault(key, value) != value:
+            raise SettingError(f"--{key} {value} and --set {key}={chosen[key]} disagree: give one.")
+    return chosen
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in _list(text)]
+    except ValueError:
+        raise SettingError(
+            f"--seeds {text}: write whole numbers with commas, as in 0,1,2."
+        ) from None
+
+
+def _note(text: str) -> None:
+    print(_plain(text), file=sys.stderr)
+
+
+def _plain(text: str) -> str:
+    """File names may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""Images in and out. No torch but inside torchvision's own data sets."""

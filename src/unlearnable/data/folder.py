@@ -1,0 +1,151 @@
+"""A protected folder: the same tree and names, each file a PNG that is whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unlearnable.data.files import Picture, decode, encode_png
+from unlearnable.data.gather import in_parallel
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.quality import psnr, ssim
+from unlearnable.errors import DamagedError, DestinationError
+from unlearnable.noise import Noise
+from unlearnable.storage import LOCK, naming_the_place, write_bytes
+
+BATCH = 512  # files between two reports of progress
+UNCHANGED = 99.0  # dB, what an unchanged image counts as in a mean
+
+
+@dataclass(frozen=True)
+class Written:
+    """One published file, as read back from the disk and compared with its original.
+
+    Attributes:
+        name: its path below the destination.
+        sha256: hash of its bytes.
+        change: the largest change of a pixel, in levels.
+        psnr, ssim: how close it is to the original.
+    """
+
+    name: str
+    sha256: str
+    change: int
+    psnr: float
+    ssim: float
+
+
+def private_beside(destination: Path) -> Path:
+    """The folder that keeps the noise, the seed and the checkpoints of a protected folder."""
+    return destination.with_name(f"{destination.name}.private")
+
+
+def refuse_overlap(destination: Path, source: Path) -> None:
+    """Refuse a destination that could touch the source.
+
+    Raises:
+        DestinationError: it, or its private folder, is the source, holds it or lies inside it.
+    """
+    place, origin = destination.expanduser().resolve(), source.expanduser().resolve()
+    for ours in (place, private_beside(place)):
+        if ours == origin or origin in ours.parents or ours in origin.parents:
+            raise DestinationError(
+                f"the destination {destination} is, holds or lies inside the source {source}: "
+                f"choose another, for example {origin.with_name(origin.name + '-protected')}."
+            )
+
+
+def refuse_occupied(destination: Path, *, resume: bool) -> None:
+    """Refuse a destination that holds files already, unless they are of a run to be resumed.
+
+    Raises:
+        DestinationError: it is a file, or it or its private folder is not empty.
+    """
+    if destination.exists() and not destination.is_dir():
+        raise DestinationError(f"{destination} is a file: choose a folder that is not there yet.")
+    for folder in (destination, private_beside(destination)):
+        if not resume and folder.is_dir() and {e.name for e in folder.iterdir()} - {LOCK}:
+            raise DestinationError(
+                f"{folder} is not empty: choose another destination, or continue an interrupted "
+                "run with --resume."
+            )
+
+
+def write(
+    images: ImageSet,
+    noise: Noise,
+    destination: Path,
+    *,
+    scratch: Path,
+    tell: Callable[[int], None] = lambda done: None,
+) -> list[Written]:
+    """Publish every image with its noise, and read each file back to compare it with its original.
+
+    A file that is already there with the right pixels is kept, so an interrupted run goes on.
+
+    Args:
+        images: what to protect; an image that came from a file is decoded again at its own size.
+        noise: a row an image, or a row a class.
+        destination: the folder to fill; it gets PNG files at `NAME.png` and nothing else.
+        scratch: a private folder on the same file system, for files that are not whole yet.
+        tell: called with the number of files done.
+
+    Raises:
+        DestinationError: a file cannot be written.
+        DamagedError: a written file does not read back as it should, or breaks the budget.
+    """
+
+    def one(row: int) -> Written:
+        return _write_one(images, noise, row, destination, scratch)
+
+    written: list[Written] = []
+    for first in range(0, len(images), BATCH):
+        written += in_parallel(one, range(first, min(first + BATCH, len(images))))
+        tell(len(written))
+    return written
+
+
+def _write_one(
+    images: ImageSet, noise: Noise, row: int, destination: Path, scratch: Path
+) -> Written:
+    origin = images.origins[row]
+    clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
+    index = row if noise.form == "sample-wise" else int(images.labels[row])
+    protected = clean.recoloured(noise.add_to(clean.colours, index))
+    path = inside(destination, f"{origin.name}.png")
+    content = encode_png(protected)
+    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+        with naming_the_place(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content, scratch=scratch)
+    found = decode(path)
+    if not np.array_equal(found.pixels, protected.pixels):
+        raise DamagedError(f"{path} does not read back as it was written: check the disk.")
+    change = found.colours.astype(np.int16) - clean.colours
+    if not noise.budget.admits(change.transpose(2, 0, 1)[None]):
+        raise DamagedError(f"{path} breaks the budget {noise.budget}: this is a fault of ours.")
+    return Written(
+        name=path.relative_to(destination).as_posix(),
+        sha256=hashlib.sha256(content).hexdigest(),
+        change=int(np.abs(change).max(initial=0)),
+        psnr=round(min(psnr(clean.colours, found.colours), UNCHANGED), 3),
+        ssim=round(ssim(clean.colours, found.colours), 5),
+    )
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of `name` in `folder`.
+
+    Raises:
+        DestinationError: the name leads out of the folder.
+    """
+    path = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DestinationError(f"the name {name!r} leads out of {folder}: rename the image.")
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise DestinationError(f"{path.parent} is a link out of {folder}: remove it.")
+    return path

@@ -1,0 +1,45 @@
+"""How visible a change is: PSNR and SSIM of 8-bit images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 7
+PEAK = 255.0
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB of two images of one shape; infinite if they are equal."""
+    error = float(np.mean((a.astype(np.float64) - b) ** 2))
+    return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
+
+
+def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Structural similarity (Wang et al., 2004) of two images (H, W) or (H, W, C), H, W ≥ 7.
+
+    Mean over channels and over all 7×7 windows that lie inside the image, with sample covariance.
+    """
+    x, y = (np.atleast_3d(image).astype(np.float64) for image in (a, b))
+    sample = WINDOW**2 / (WINDOW**2 - 1)
+    mx, my = _window_mean(x), _window_mean(y)
+    vx = sample * (_window_mean(x * x) - mx * mx)
+    vy = sample * (_window_mean(y * y) - my * my)
+    vxy = sample * (_window_mean(x * y) - mx * my)
+    c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+    top = (2 * mx * my + c1) * (2 * vxy + c2)
+    return float(np.mean(top / ((mx**2 + my**2 + c1) * (vx + vy + c2))))
+
+
+def _window_mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over every 7×7 window, from sums along one axis and then the other."""
+    for axis in (0, 1):
+        sums = np.cumsum(x, axis=axis)
+        sums = np.insert(sums, 0, 0, axis=axis)
+        ends = [slice(None)] * 3
+        starts = list(ends)
+        ends[axis], starts[axis] = slice(WINDOW, None), slice(None, -WINDOW)
+        x = (sums[tuple(ends)] - sums[tuple(starts)]) / WINDOW
+    return x

@@ -1,0 +1,73 @@
+"""The noise methods: one file each, and this table.
+
+A new method is a frozen dataclass in a file of its own, and one line here; the command line, the
+docs and the contract tests find it through the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.errors import unknown
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.random import RandomNoise
+from unlearnable.noise import Budget, Form
+from unlearnable.runtime import Run
+from unlearnable.settings import parse
+
+
+class Method(Protocol):
+    """A way to find noise. Its fields are its settings; the budget is none of them."""
+
+    published: ClassVar[Budget]
+    source: ClassVar[str]
+
+    @property
+    def form(self) -> Form:
+        """Whether it makes a noise for each image or for each class."""
+
+    @property
+    def passes(self) -> float:
+        """Input-gradient passes that an image costs, as a rule; 0 needs no surrogate."""
+
+    def __call__(
+        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """Write float levels to `out`; they need not keep the budget, `seal` sees to that.
+
+        Args:
+            images: what to protect.
+            budget: what the noise will be brought to.
+            run: device, precision, seed, and a place for checkpoints.
+            out: (N, C, H, W) sample-wise, (K, C, H, W) class-wise, in levels of 255.
+
+        Returns:
+            What is worth remembering of the search, ready for JSON.
+        """
+
+
+METHODS: dict[str, type[Method]] = {
+    "em": ErrorMinimizing,
+    "error-maximizing": ErrorMaximizing,
+    "random": RandomNoise,
+}
+
+
+def make_method(name: str, settings: dict[str, str] | None = None) -> Method:
+    """A method by its name, with settings as texts.
+
+    Raises:
+        SettingError: an unknown method or setting, or a value that does not fit.
+
+    Example:
+        >>> make_method("random", {"form": "class-wise"})
+        RandomNoise(form='class-wise')
+    """
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    return parse(METHODS[name], settings or {})

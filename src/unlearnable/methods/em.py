@@ -1,0 +1,162 @@
+"""Error-minimizing noise: Huang et al., "Unlearnable Examples: Making Personal Data Unexploitable".
+
+ICLR 2021, arXiv 2101.04898. The min-min problem
+
+    min over θ of the mean over images of  min over |δ| ≤ ε of  loss(f(x + δ; θ), y)
+
+is solved by turns: a few SGD batches on the surrogate θ with the noise so far, then one sweep of
+signed steps on the noise of every image, until the surrogate gets at most a share λ of them wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearnable.checkpoint import Checkpoint
+from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.search import Search, surrogate_name
+from unlearnable.models import frozen, make_model
+from unlearnable.noise import Budget, Form
+from unlearnable.runtime import Run
+from unlearnable.settings import check, setting
+from unlearnable.training import Learner, shuffled
+
+PRESETS: dict[tuple[str, Form], dict[str, Any]] = {
+    ("paper", "sample-wise"): {"step": 0.1, "steps": 20, "leave": 0.0, "subset": 1.0},
+    ("paper", "class-wise"): {"step": 0.1, "steps": 1, "leave": 0.0, "subset": 0.2},
+    ("fast", "sample-wise"): {"step": 0.3, "steps": 5, "leave": 0.02, "subset": 1.0},
+    ("fast", "class-wise"): {"step": 0.1, "steps": 1, "leave": 0.0, "subset": 0.2},
+}
+"""What a setting left at None is, by preset and form. `paper` is the published search; `fast` takes
+fewer and larger steps, and none on images that have converged."""
+
+
+@dataclass(frozen=True)
+class ErrorMinimizing:
+    """Error-minimizing noise (Huang et al., ICLR 2021), published at ε 8 for small images.
+
+    Cost: about 10 input-gradient passes an image sample-wise, 3 class-wise (published: 100, 2).
+
+    Example:
+        >>> ErrorMinimizing(preset="paper").steps
+        20
+    """
+
+    published: ClassVar[Budget] = Budget("linf", 8)
+    source: ClassVar[str] = "Huang et al., ICLR 2021"
+
+    form: Form = setting("sample-wise", "a noise for each image, or one for each class")
+    preset: Literal["fast", "paper"] = setting("fast", "what the settings left at none are")
+    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    step: float | None = setting(None, "length of a signed step, in units of ε", above=0)
+    steps: int | None = setting(None, "most steps an image takes in a round (T)", least=1)
+    leave: float | None = setting(
+        None, "loss under which an image takes no step; 0: never", least=0
+    )
+    subset: float | None = setting(None, "share of a class that sweeps use", above=0, most=1)
+    batches: int = setting(10, "SGD batches on the surrogate in a round (M)", least=1)
+    stop_error: float = setting(0.01, "surrogate error that ends the search (λ)", least=0, most=1)
+    rounds: int = setting(30, "most rounds, if the error is not reached before", least=1)
+    start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
+    batch_size: int = setting(512, "images to an SGD batch", least=2)
+    sweep_batch: int = setting(128, "images to an input gradient", least=1)
+    learning_rate: float = setting(0.1, "of the surrogate's SGD", above=0)
+    momentum: float = setting(0.9, "of the surrogate's SGD", least=0, most=1)
+    weight_decay: float = setting(5e-4, "of the surrogate's SGD", least=0)
+    clip: float = setting(5.0, "largest norm of the surrogate's gradient", above=0)
+
+    def __post_init__(self) -> None:
+        check(self)
+        for name, value in PRESETS[self.preset, self.form].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    @property
+    def passes(self) -> float:
+        """Input-gradient passes an image, as a rule, with the surrogate's training reckoned in."""
+        assert self.steps is not None and self.subset is not None
+        kept = 0.5 if self.leave else 1.0
+        return 5 * (self.steps * self.subset * kept + 1)
+
+    def __call__(
+        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """Search noise for `images`; float levels go to `out`.
+
+        Args:
+            images: what to protect.
+            budget: an L∞ budget.
+            run: device, precision, seed; with `run.state` it goes on from the last round.
+            out: (N, C, H, W) sample-wise, (K, C, H, W) class-wise.
+
+        Returns:
+            What is worth remembering: the surrogate, its error after each round, whether λ was
+            reached, and signed steps per image.
+        """
+        name = surrogate_name(self.surrogate, run)
+        search = Search.begin(
+            images, self.form, budget.size, run, start=self.start, share=self.subset or 1
+        )
+        model = make_model(
+            name,
+            len(images.classes),
+            min(images.size),
+            channels=images.channels,
+            seed=run.seeded("surrogate").seed,
+        )
+        learner = Learner(
+            model, run, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip
+        )
+        settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
+        checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
+        errors = search.resume(checkpoint, learner)
+        while len(errors) < self.rounds and not self._reached(errors):
+            self._round(search, learner, errors)
+            search.save(checkpoint, errors, learner)
+        search.write(out)
+        return {
+            "surrogate": name,
+            "errors": errors,
+            "reached": self._reached(errors),
+            "image_steps": round(search.image_steps / len(images), 2),
+        }
+
+    def _reached(self, errors: list[float]) -> bool:
+        return bool(errors) and errors[-1] <= self.stop_error
+
+    def _round(self, search: Search, learner: Learner, errors: list[float]) -> None:
+        """Equation 3 of the paper once: θ against the noise so far, then the noise against θ."""
+        done = len(errors)
+        self._train(search, learner, first=done * self.batches)
+        model = frozen(learner.model, search.run.dtype)
+
+        def tell(share: float) -> None:
+            figures = {"error": f"{errors[-1]:.1%}"} if errors else {}
+            search.run.tell("search", (done + share) / self.rounds, round=done + 1, **figures)
+
+        assert self.step is not None and self.steps is not None
+        search.sweep(
+            model,
+            size=self.step * search.epsilon,
+            steps=self.steps,
+            batch_size=self.sweep_batch,
+            leave=self.leave or None,
+            tell=tell,
+        )
+        errors.append(search.error(model))
+
+    def _train(self, search: Search, learner: Learner, *, first: int) -> None:
+        """The SGD batches of one round; the order goes on through epochs across rounds."""
+        run, count = search.run, len(search.images)
+        an_epoch = len(list(shuffled(count, self.batch_size, run, 0)))
+        for number in range(first, first + self.batches):
+            epoch, place = divmod(number, an_epoch)
+            if number == first or place == 0:
+                order = list(shuffled(count, self.batch_size, run, epoch))
+            rows = order[place]
+            x = search.batch(rows)
+            learner.step(x, search.labels[rows], self.learning_rate)

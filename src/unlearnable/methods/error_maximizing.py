@@ -1,0 +1,101 @@
+"""Error-maximizing noise: the min-max baseline of Huang et al., ICLR 2021.
+
+A surrogate is trained to the end on clean augmented images, as in Madry et al., 2018, and then
+left alone; signed steps uphill give each image, or each class, the noise that it gets most wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearnable.checkpoint import Checkpoint
+from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.search import Search, surrogate_name
+from unlearnable.models import frozen, make_model
+from unlearnable.noise import Budget, Form
+from unlearnable.runtime import Run
+from unlearnable.settings import check, setting
+from unlearnable.training import SCHEDULES, fit
+
+BY_FORM: dict[Form, dict[str, Any]] = {
+    "sample-wise": {"steps": 20, "subset": 1.0, "stop_error": 0.9},
+    "class-wise": {"steps": 1, "subset": 0.2, "stop_error": 0.8},
+}
+"""What a setting left at None is: as published."""
+
+
+@dataclass(frozen=True)
+class ErrorMaximizing:
+    """Error-maximizing noise (the min-max baseline of Huang et al., ICLR 2021), ε 8.
+
+    Cost: the surrogate's training, and 20 input-gradient passes an image for each sweep.
+
+    Example:
+        >>> ErrorMaximizing(form="class-wise").stop_error
+        0.8
+    """
+
+    published: ClassVar[Budget] = Budget("linf", 8)
+    source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
+
+    form: Form = setting("sample-wise", "a noise for each image, or one for each class")
+    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    epochs: int = setting(60, "of the surrogate's training on clean images", least=1)
+    step: float = setting(0.1, "length of a signed step, in units of ε", above=0)
+    steps: int | None = setting(None, "steps in a sweep", least=1)
+    subset: float | None = setting(None, "share of a class that sweeps use", above=0, most=1)
+    stop_error: float | None = setting(None, "surrogate error that ends it", least=0, most=1)
+    rounds: int = setting(10, "most sweeps, if the error is not reached before", least=1)
+    sweep_batch: int = setting(128, "images to an input gradient", least=1)
+
+    def __post_init__(self) -> None:
+        check(self)
+        for name, value in BY_FORM[self.form].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    @property
+    def passes(self) -> float:
+        """Input-gradient passes an image, as a rule, with the surrogate's training reckoned in."""
+        assert self.steps is not None
+        return 2.5 * self.epochs + self.steps
+
+    def __call__(
+        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """Search noise for `images`; float levels go to `out`.
+
+        Returns:
+            The surrogate, its error after each sweep, and whether the error was reached.
+        """
+        assert self.steps is not None and self.stop_error is not None
+        name = surrogate_name(self.surrogate, run)
+        seed = run.seeded("surrogate")
+        model = make_model(
+            name, len(images.classes), min(images.size), channels=images.channels, seed=seed.seed
+        )
+        schedule = replace(SCHEDULES["paper:cifar10"], epochs=self.epochs)
+        surrogate = fit(model, images, schedule=schedule, run=seed, job="surrogate").model
+        still = frozen(surrogate, run.dtype)
+        search = Search.begin(
+            images, self.form, budget.size, run, start="zero", share=self.subset or 1
+        )
+        settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
+        checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
+        errors = search.resume(checkpoint)
+        while len(errors) < self.rounds and not (errors and errors[-1] >= self.stop_error):
+            search.sweep(
+                still,
+                size=-self.step * budget.size,
+                steps=self.steps,
+                batch_size=self.sweep_batch,
+            )
+            errors.append(search.error(still))
+            search.save(checkpoint, errors)
+            run.tell("search", len(errors) / self.rounds, error=f"{errors[-1]:.1%}")
+        search.write(out)
+        return {"surrogate": name, "errors": errors, "reached": errors[-1] >= self.stop_error}

@@ -1,0 +1,47 @@
+"""Uniform random noise: the baseline that shows that it is not the noise's size that protects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.noise import Budget, Form
+from unlearnable.runtime import Run
+from unlearnable.settings import check, setting
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class RandomNoise:
+    """Noise drawn uniformly from ±ε (the random baseline of Huang et al., ICLR 2021).
+
+    Cost: none to speak of.
+
+    Example:
+        >>> RandomNoise(form="class-wise").passes
+        0.0
+    """
+
+    published: ClassVar[Budget] = Budget("linf", 8)
+    source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
+    passes: ClassVar[float] = 0.0
+
+    form: Form = setting("sample-wise", "a noise for each image, or one for each class")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def __call__(
+        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """Draw noise for `images`; float levels go to `out`."""
+        rng = run.rng("random noise")
+        for first in range(0, len(out), CHUNK):
+            rows = out[first : first + CHUNK]
+            rows[:] = rng.uniform(-budget.size, budget.size, rows.shape)
+        return {}

@@ -1,0 +1,328 @@
+"""protect(): images in, noise found, protected files out."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearnable.data.folder import private_beside, refuse_occupied, refuse_overlap, write
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.sources import DATA_DIR, Source, open_images
+from unlearnable.errors import SettingError, SourceError
+from unlearnable.methods import METHODS, Method, make_method
+from unlearnable.methods.search import noise_shape, surrogate_name
+from unlearnable.models import frozen, make_model
+from unlearnable.noise import Budget, Noise, seal
+from unlearnable.pgd import signs
+from unlearnable.runtime import Run, Tell, silent
+from unlearnable.settings import as_dict
+from unlearnable.storage import locked, private_folder, read_json, write_json
+
+SEED_BITS = 48
+PROBE = 64  # images in the batch that the time is estimated from
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be done, said before it is done.
+
+    Attributes:
+        images, classes: how many.
+        size: working size in pixels, (height, width); `resized` if images have sizes of their own.
+        method: the method with its settings.
+        budget: of the noise.
+        destination, private: what will be published, and what must be kept.
+        seconds: about how long the search will take here; None if it needs none.
+        hardware: what it runs on.
+        skipped: files that could not be read.
+        ignored: number of files that are no images.
+    """
+
+    images: int
+    classes: int
+    size: tuple[int, int]
+    resized: bool
+    method: Method
+    budget: Budget
+    destination: Path
+    private: Path
+    seconds: float | None
+    hardware: dict[str, object]
+    skipped: tuple[str, ...]
+    ignored: int
+
+
+@dataclass(frozen=True, eq=False)
+class Protection:
+    """What `protect` did.
+
+    Attributes:
+        destination: the protected folder, which holds images only.
+        private: the folder beside it that must not be published.
+        noise: the noise, memory-mapped.
+        manifest: everything worth remembering; also `private/manifest.json`.
+        skipped: files that could not be read and have no protected copy.
+    """
+
+    destination: Path
+    private: Path
+    noise: Noise
+    manifest: dict[str, Any]
+    skipped: tuple[str, ...]
+
+
+def protect(
+    source: Source,
+    destination: Path | str,
+    *,
+    method: Method | str = "em",
+    budget: Budget | None = None,
+    size: int | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    data_dir: Path | str = DATA_DIR,
+    download: bool = False,
+    skip_unreadable: bool = False,
+    resume: bool = False,
+    tell: Tell = silent,
+    announce: Callable[[Plan], None] = lambda plan: None,
+) -> Protection:
+    """Give a folder of images back, looking the same, protected.
+
+    `destination` gets the source's tree and names as PNG files and nothing else. Beside it,
+    `destination.private` keeps the noise, the seed, the checkpoints and the manifest: whoever has
+    them can take the noise off again. The source is never written to.
+
+    Args:
+        source: what `open_images` takes.
+        destination: a folder that is not there yet, or is empty.
+        method: a method, or its name.
+        budget: by default what the method was published with, L∞ 8.
+        size: working size for images of mixed sizes, in pixels.
+        seed: decides every draw, and is part of the key; by default drawn from the system.
+        device: "auto", "cpu", "cuda", …
+        data_dir: where torchvision's data sets lie.
+        download: fetch a torchvision data set that is not there.
+        skip_unreadable: leave out, and list, images that cannot be read.
+        resume: go on with an interrupted run; begins anew if there is none.
+        tell: hears of progress.
+        announce: hears the plan before the work begins.
+
+    Raises:
+        UnlearnableError: something that the caller can put right.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     done = protect("shapes", f"{folder}/out", method="random", seed=1)
+        ...     done.manifest["largest_change"]
+        8
+    """
+    method = make_method(method) if isinstance(method, str) else method
+    budget = budget or method.published
+    destination = Path(destination).expanduser()
+    place = Path(source) if isinstance(source, str | Path) and Path(source).exists() else None
+    if place is not None:
+        refuse_overlap(destination, place)
+    refuse_occupied(destination, resume=resume)  # before the images are read, and again below
+    images = open_images(
+        source, size=size, data_dir=data_dir, download=download, skip_unreadable=skip_unreadable
+    )
+    private = private_folder(private_beside(destination))
+    with locked(private):
+        refuse_occupied(destination, resume=resume)
+        job = _Job.begin(
+            images,
+            method,
+            budget,
+            destination=destination,
+            private=private,
+            seed=seed,
+            device=device,
+            tell=tell,
+            resume=resume,
+        )
+        announce(job.plan())
+        return job.finish(job.search())
+
+
+@dataclass
+class _Job:
+    """One run of `protect`, from its manifest to its files."""
+
+    images: ImageSet
+    method: Method
+    budget: Budget
+    destination: Path
+    private: Path
+    run: Run
+    manifest: dict[str, Any]
+
+    @classmethod
+    def begin(
+        cls,
+        images: ImageSet,
+        method: Method,
+        budget: Budget,
+        *,
+        destination: Path,
+        private: Path,
+        seed: int | None,
+        device: str,
+        tell: Tell,
+        resume: bool,
+    ) -> _Job:
+        """Write down what is to be done, or find what was being done."""
+        path = private / "manifest.json"
+        before = read_json(path) if resume and path.exists() else None
+        if seed is None:
+            seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
+        run = Run.start(device, seed=seed, tell=tell, state=private)
+        settings = {
+            "method": _name(method),
+            "method_settings": as_dict(method),
+            "budget": asdict(budget),
+            "size": list(images.size),
+            "seed": seed,
+            "precision": run.precision,
+        }
+        manifest = {
+            "unlearnable": version("unlearnable"),
+            "state": "begun",
+            "source": images.source,
+            "source_digest": images.digest(),
+            "images": len(images),
+            "classes": list(images.classes),
+            "skipped": list(images.skipped),
+            "settings": settings,
+            "hardware": run.hardware(),
+        }
+        if before is not None:
+            _refuse_other_job(before, manifest, private)
+            manifest = before
+        else:
+            write_json(path, manifest, private=True)
+        return cls(images, method, budget, destination, private, run, manifest)
+
+    def plan(self) -> Plan:
+        """What `announce` is told."""
+        return Plan(
+            images=len(self.images),
+            classes=len(self.images.classes),
+            size=self.images.size,
+            resized=self.images.resized,
+            method=self.method,
+            budget=self.budget,
+            destination=self.destination,
+            private=self.private,
+            seconds=estimated_seconds(self.method, self.images, self.run),
+            hardware=self.run.hardware(),
+            skipped=self.images.skipped,
+            ignored=self.images.ignored,
+        )
+
+    def search(self) -> Noise:
+        """Find the noise, or open it if it was found already."""
+        file = self.private / "noise.npy"
+        if "search" in self.manifest:
+            return Noise.load(file)
+        started = time.monotonic()
+        scratch = self.private / "levels.npy"
+        shape = noise_shape(self.images, self.method.form)
+        levels = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.float32, shape=shape)
+        scratch.chmod(0o600)
+        facts = self.method(self.images, self.budget, run=self.run, out=levels)
+        made_by = {
+            key: self.manifest[key] for key in ("unlearnable", "settings", "classes", "source")
+        }
+        noise = seal(levels, form=self.method.form, budget=self.budget, made_by=made_by, file=file)
+        del levels
+        scratch.unlink()
+        self.manifest["search"] = {**facts, "seconds": round(time.monotonic() - started, 1)}
+        self._remember("searched")
+        return noise
+
+    def finish(self, noise: Noise) -> Protection:
+        """Write the files, and what was found when they were read back."""
+        self.destination.mkdir(parents=True, exist_ok=True)
+        scratch = private_folder(self.private / "unfinished")
+        for left in scratch.iterdir():
+            left.unlink()
+        count = len(self.images)
+
+        def tell(done: int) -> None:
+            self.run.tell("write", done / count, files=f"{done}/{count}")
+
+        written = write(self.images, noise, self.destination, scratch=scratch, tell=tell)
+        scratch.rmdir()
+        self.manifest.update(
+            largest_change=max(file.change for file in written),
+            psnr=round(float(np.mean([file.psnr for file in written])), 2),
+            ssim=round(float(np.mean([file.ssim for file in written])), 4),
+            files=[asdict(file) for file in written],
+        )
+        self._remember("complete")
+        return Protection(self.destination, self.private, noise, self.manifest, self.images.skipped)
+
+    def _remember(self, state: str) -> None:
+        self.manifest["state"] = state
+        write_json(self.private / "manifest.json", self.manifest, private=True)
+
+
+def _name(method: Method) -> str:
+    for name, cls in METHODS.items():
+        if cls is type(method):
+            return name
+    return type(method).__name__
+
+
+def _refuse_other_job(before: dict[str, Any], now: dict[str, Any], private: Path) -> None:
+    """Refuse to go on with a run that was about something else."""
+    if before["source_digest"] != now["source_digest"]:
+        raise SourceError(
+            f"the images are not those of the interrupted run in {private}: restore them, or "
+            "choose another destination."
+        )
+    old, new = _flat(before["settings"]), _flat(now["settings"])
+    for key in old | new:
+        if old.get(key) != new.get(key):
+            raise SettingError(
+                f"--resume: the interrupted run had {key}={old.get(key)}, not {new.get(key)}: "
+                "give the same settings, or choose another destination."
+            )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    return flat
+
+
+def estimated_seconds(method: Method, images: ImageSet, run: Run) -> float | None:
+    """About how long a method will take here, from the time of one input gradient."""
+    if not method.passes:
+        return None
+    name = surrogate_name(getattr(method, "surrogate", "auto"), run)
+    model = make_model(name, len(images.classes), min(images.size), channels=images.channels)
+    still = frozen(model.to(run.device), run.dtype)
+    x = run.upload(images.images[:PROBE]).to(run.dtype)
+    rows = torch.arange(len(x), device=run.device)
+
+    def objective(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return still(x).float().logsumexp(1)
+
+    signs(objective, x, rows)
+    started = time.perf_counter()
+    for _ in range(3):
+        signs(objective, x, rows)[1].sum().item()  # the item waits for the device
+    each = (time.perf_counter() - started) / 3 / len(x)
+    return each * method.passes * len(images)

@@ -1,0 +1,155 @@
+"""Files that are whole or absent, folders that are private, locks and hashes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from unlearnable.errors import DamagedError, DestinationError
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+LOCK = "lock"
+
+
+@contextmanager
+def replacing(path: Path, *, scratch: Path | None = None, private: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write; rename it to `path` once the block ends without an error.
+
+    Args:
+        path: the final name. It appears only when the file is whole.
+        scratch: a folder on the same file system for the unfinished file, so that nothing
+            unfinished is ever seen beside `path`; by default the folder of `path`.
+        private: make the file readable by its owner only.
+
+    Raises:
+        DestinationError: no space is left, or the place cannot be written to.
+    """
+    unfinished = (scratch or path.parent) / f"{secrets.token_hex(8)}.part"
+    try:
+        with naming_the_place(path):
+            yield unfinished
+            if private:
+                unfinished.chmod(PRIVATE_FILE)
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_the_place(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write at `path` into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DestinationError(
+                f"no space is left for {path}: free some and run the same command with --resume."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise DestinationError(
+                f"{path} cannot be written ({error.strerror}): choose another destination."
+            ) from error
+        raise
+
+
+def write_bytes(
+    path: Path, content: bytes, *, scratch: Path | None = None, private: bool = False
+) -> None:
+    """Write a whole file, or none. A private one is also flushed to the disk."""
+    with (
+        replacing(path, scratch=scratch, private=private) as unfinished,
+        open_new(unfinished, private=private) as file,
+    ):
+        file.write(content)
+        file.flush()
+        if private:
+            os.fsync(file.fileno())
+
+
+def open_new(path: Path, *, private: bool) -> BinaryIO:
+    """Open a new file for writing that, if private, nobody else can read at any moment."""
+    mode = PRIVATE_FILE if private else 0o666
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb")
+
+
+def write_json(path: Path, content: Any, *, private: bool = False) -> None:
+    """Write `content` as indented JSON, whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # file names that are not UTF-8 arrive as lone surrogates; json.loads reads them back
+    write_bytes(path, (text + "\n").encode("utf-8", "surrogatepass"), private=private)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        DamagedError: the file is missing, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DamagedError(f"{path} is missing.") from error
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: it is not JSON.") from error
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can look into."""
+    with naming_the_place(path):
+        path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        path.chmod(PRIVATE_FOLDER)
+    return path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone; the lock falls with the process, however it ends.
+
+    Raises:
+        DestinationError: another process holds it.
+    """
+    lock = FileLock(folder / LOCK, mode=PRIVATE_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DestinationError(
+            f"another run is writing to {folder}: wait for it, or choose another destination."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_array(*arrays: NDArray[Any]) -> str:
+    """The SHA-256 of arrays: their types, shapes and values, in order; read in chunks of rows."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        rows = max(1, (1 << 24) // max(1, array[:1].nbytes))
+        for first in range(0, len(array), rows):
+            digest.update(np.ascontiguousarray(array[first : first + rows]).data)
+    return digest.hexdigest()
+
+
+def sha256_json(content: Any) -> str:
+    """The SHA-256 of a value's canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

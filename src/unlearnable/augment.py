@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlearnable.errors import unknown
+from unlearnable.errors import SettingError, unknown
 
 LUMA = (0.299, 0.587, 0.114)
 
@@ -84,7 +84,7 @@ def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tens
     """Apply augmentations such as `("crop:4", "flip")` in order.
 
     Raises:
-        SettingError: an unknown name.
+        SettingError: an unknown name, or an amount that is no number from 0.
 
     Example:
         >>> x = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
@@ -96,8 +96,14 @@ def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tens
         if name not in AUGMENTATIONS:
             raise unknown("augmentation", name, AUGMENTATIONS)
         function, usual = AUGMENTATIONS[name]
-        x = function(x, float(amount or usual), generator)
+        x = function(x, _amount(text, amount) if amount else usual, generator)
     return x
+
+
+def _amount(text: str, amount: str) -> float:
+    if amount.replace(".", "", 1).isdecimal():
+        return float(amount)
+    raise SettingError(f"augmentation {text!r}: write its amount as a number, as in crop:4.")
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from unlearnable.errors import DamagedError, SettingError
+from unlearnable.errors import DamagedError, DestinationError, SettingError
 from unlearnable.storage import replacing
 
 
@@ -40,13 +40,20 @@ class Checkpoint:
         return self.folder / f"{self.job}.safetensors" if self.folder else None
 
     def save(self, tensors: Mapping[str, torch.Tensor], where: Mapping[str, Any]) -> None:
-        """Replace the state by `tensors`, and `where` (JSON) the job stands."""
+        """Replace the state by `tensors`, and `where` (JSON) the job stands.
+
+        Raises:
+            DestinationError: no space is left, or the folder cannot be written to.
+        """
         if self.path is None:
             return
         metadata = {"where": json.dumps(where), "settings": self._settings()}
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with replacing(self.path, private=True) as unfinished:
-            save_file(plain, unfinished, metadata)
+            try:
+                save_file(plain, unfinished, metadata)
+            except SafetensorError as error:  # its name for a full disk and the like
+                raise DestinationError(f"{self.path} cannot be written: {error}.") from error
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         """The state, or None if there is none.

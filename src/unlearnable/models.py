@@ -138,7 +138,7 @@ def make_model(
     if text and (base not in RESNETS or not text.isdecimal() or int(text) < 1):
         raise SettingError(f"model {name!r}: a width is a number behind {', '.join(RESNETS)}.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach every GPU
         if base in RESNETS:
             block, depths = RESNETS[base]
             return ResNet(

@@ -6,6 +6,8 @@ Units are whole levels of 255 everywhere: the field's usual 8/255 is written 8.
 from __future__ import annotations
 
 import json
+import math
+import tokenize
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ Form = Literal["sample-wise", "class-wise"]
 
 FULL = 255
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow's conversion to grey
+# what NumPy's reader and our own description raise at a file that is not ours
+UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, tokenize.TokenError, SettingError)
 CHUNK = 1 << 24  # values handled at a time, so that memory does not grow with the data set
 
 
@@ -48,7 +52,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.norm not in get_args(Norm):
             raise unknown("norm", str(self.norm), get_args(Norm))
-        if isinstance(self.size, bool) or not isinstance(self.size, int | float):
+        number = isinstance(self.size, int | float) and not isinstance(self.size, bool)
+        if not (number and abs(self.size) < math.inf):
             raise SettingError(f"epsilon {self.size!r} is not a number: the usual budget is 8.")
         if self.norm == "none":
             return
@@ -92,7 +97,8 @@ class Budget:
 
     def _project_l2(self, levels: NDArray[np.float64]) -> NDArray[np.int16]:
         norms = self.measure(levels).reshape(-1, 1, 1, 1)
-        levels = levels * np.minimum(1, self.size / np.maximum(norms, 1e-12))
+        inside = self.size * (1 - 1e-12)  # by more than the rounding errors of the next line
+        levels = levels * np.minimum(1, inside / np.maximum(norms, 1e-12))
         whole = np.rint(levels)
         over = self.measure(whole) > self.size
         whole[over] = np.trunc(levels[over])  # rounding towards zero cannot leave the ball
@@ -158,9 +164,9 @@ class Noise:
         pixels = image[:, :, None] if image.ndim == 2 else image
         height, width, channels = pixels.shape
         change = self.at(row, height, width)
-        if channels == 1 and len(change) == 3:
-            luma = np.tensordot(LUMA, change, axes=1)[None]
-            change = self.budget.project(luma[None])[0]
+        if channels != len(change):
+            weights = LUMA[None] if channels == 1 else np.ones((channels, 1))
+            change = self.budget.project(np.tensordot(weights, change, axes=1)[None])[0]
         total = pixels.astype(np.int16) + change.transpose(1, 2, 0)
         return total.clip(0, FULL).astype(np.uint8).reshape(image.shape)
 
@@ -199,11 +205,11 @@ class Noise:
             made_by, expected = about["made_by"], about["sha256"]
         except FileNotFoundError as error:
             raise DamagedError(f"{file} is missing.") from error
-        except (ValueError, KeyError, TypeError, SettingError) as error:
+        except UNREADABLE as error:
             raise DamagedError(f"{file} is not a noise that this library saved.") from error
-        if sha256_array(values) != expected:
+        if values.ndim != 4 or sha256_array(values) != expected:
             raise DamagedError(f"{file} is damaged: its values are not those that were saved.")
-        if values.ndim != 4 or form not in get_args(Form) or not _admitted(values, budget):
+        if form not in get_args(Form) or not _admitted(values, budget):
             raise DamagedError(f"{file} does not keep the budget that it states.")
         return cls(values, form, budget, made_by)
 

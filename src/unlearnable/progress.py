@@ -33,10 +33,7 @@ class Progress:
         parts += [f"{name} {_text(value)}" for name, value in figures.items()]
         gained = done - self.offset
         if gained > 0 and done < 1:
-            left = (now - self.started) / gained * (1 - done)
-            parts.append(
-                f"{_clock(left)} left at most" if stage == "search" else f"{_clock(left)} left"
-            )
+            parts.append(f"{_clock((now - self.started) / gained * (1 - done))} left")
         line = " · ".join(parts)
         if self.live:
             width = shutil.get_terminal_size().columns - 1

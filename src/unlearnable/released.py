@@ -10,6 +10,12 @@ import torch
 from unlearnable.errors import DamagedError
 from unlearnable.noise import Budget, Form, Noise, seal
 
+# what torch raises at files that are no tensors, by how they are broken
+UNREADABLE = (
+    *(pickle.UnpicklingError, EOFError, OSError),
+    *(RuntimeError, AssertionError, LookupError, ValueError),
+)
+
 
 def import_released(file: Path | str, *, form: Form, epsilon: float = 8) -> Noise:
     """A `perturbation.pt` of the authors' release, as noise of this library.
@@ -32,14 +38,14 @@ def import_released(file: Path | str, *, form: Form, epsilon: float = 8) -> Nois
         content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DamagedError(f"{file} is missing.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise DamagedError(f"{file} is not a file of plain tensors.") from error
     if not isinstance(content, torch.Tensor) or content.ndim != 4:
         raise DamagedError(f"{file} does not hold one tensor of (rows, channels, height, width).")
-    levels = content.float().numpy() * 255
+    levels = content.detach().float().numpy() * 255
     budget = Budget("linf", epsilon)
     largest = float(abs(levels).max(initial=0))
-    if largest > epsilon + 0.5:
+    if not largest <= epsilon + 0.5:  # true of NaN as well
         raise DamagedError(
             f"{file} holds changes of up to {largest:.1f} levels, more than epsilon {epsilon}: "
             "say which budget it was made under."

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,11 @@ from unlearnable.errors import DamagedError, DestinationError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 LOCK = "lock"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CLOSED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
 
 
 @contextmanager
@@ -43,7 +48,8 @@ def replacing(path: Path, *, scratch: Path | None = None, private: bool = False)
                 unfinished.chmod(PRIVATE_FILE)
             unfinished.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where it cannot be written, it cannot be unlinked either
+            unfinished.unlink()
 
 
 @contextmanager
@@ -52,11 +58,11 @@ def naming_the_place(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise DestinationError(
                 f"no space is left for {path}: free some and run the same command with --resume."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in CLOSED:
             raise DestinationError(
                 f"{path} cannot be written ({error.strerror}): choose another destination."
             ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,14 @@ def read_cifar(name: str, folder: Path, *, train: bool) -> Arrays | None:
     for place, read in readers:
         if (folder / place).is_dir():
             try:
-                return read(folder / place, layout, train)
+                images, labels, names = read(folder / place, layout, train)
             except FileNotFoundError as error:
                 raise SourceError(f"{error.filename} is missing from {name}.") from error
+            if len(labels) != len(images) or not set(labels) <= set(range(len(names))):
+                raise DamagedError(
+                    f"{folder / place} is damaged: its labels do not fit its images and names."
+                )
+            return images, labels, names
     return None
 
 
@@ -104,7 +110,7 @@ def _as_images(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _read_binary(folder: Path, layout: Layout, train: bool) -> Arrays:
-    names = (folder / layout.names).read_text().split()
+    names = (folder / layout.names).read_text("utf-8", "replace").split()
     images, labels = [], []
     for file in layout.binary_train if train else (layout.binary_test,):
         records = np.fromfile(folder / file, np.uint8)
@@ -117,51 +123,90 @@ def _read_binary(folder: Path, layout: Layout, train: bool) -> Arrays:
 
 
 def _read_python(folder: Path, layout: Layout, train: bool) -> Arrays:
-    meta, key = layout.python_meta
-    names = [str(name) for name in _plain(folder / meta)[key]]
+    file, key = layout.python_meta
+    meta = _plain(folder / file)
     images, labels = [], []
-    for file in layout.python_train if train else (layout.python_test,):
-        batch = _plain(folder / file)
-        try:
+    try:
+        names = [str(name) for name in meta[key]]
+        for file in layout.python_train if train else (layout.python_test,):
+            batch = _plain(folder / file)
             images.append(_as_images(np.asarray(batch["data"], np.uint8)))
-            labels.append(np.asarray(batch[layout.python_labels], np.int64))
-        except (KeyError, ValueError) as error:
-            raise DamagedError(f"{folder / file} is not a batch of CIFAR.") from error
+            labels.append(np.asarray(batch[layout.python_labels], np.int64).reshape(-1))
+    except MALFORMED as error:
+        raise DamagedError(f"{folder / file} is not a batch of CIFAR.") from error
     return np.concatenate(images), np.concatenate(labels), names
 
 
+class _Type:
+    """What the type of an array is unpickled as: its code and byte order, as texts."""
+
+    def __init__(self, code: str = "", *_: object) -> None:
+        self.code, self.order = code, "|"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = state[1]
+
+
+class _Array:
+    """What an array is unpickled as. NumPy's own reader would trust a damaged shape or type."""
+
+    values: NDArray[Any]
+
+    def __init__(self, *_: object) -> None:
+        self.values = np.empty(0, np.uint8)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, by_columns, raw = state
+        dtype = kind.order + kind.code
+        if not re.fullmatch("[<>|][iu][1248]", dtype):
+            raise pickle.UnpicklingError(f"{dtype} is no type of whole numbers")
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw
+        self.values = np.frombuffer(raw, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+def _encode(text: str, _: str) -> bytes:
+    return text.encode("latin1")
+
+
+PARTS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Type,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("_codecs", "encode"): _encode,
+}
+
+
 class _ArraysOnly(pickle.Unpickler):
-    """A reader that refuses every global but those that rebuild a NumPy array."""
+    """A reader that refuses every global but those that an array is pickled with."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
-            return getattr(np, name)
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", ARRAY_MODULE):
-            return _empty_array
-        if (module, name) == ("_codecs", "encode"):
-            return _encode
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of an array")
+        if (module, name) not in PARTS:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of an array")
+        return PARTS[module, name]
 
 
-ARRAY_MODULE = "numpy._core.multiarray"
-
-
-def _empty_array(cls: type[NDArray[Any]], shape: tuple[int, ...], code: bytes) -> NDArray[Any]:
-    """What NumPy pickles an array as: an empty one, to be filled by its state."""
-    return np.ndarray.__new__(cls, shape, np.dtype(code.decode()))
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    return text.encode(encoding)
+# What unpickling raises for bytes that are no pickle, or one of something else.
+MALFORMED = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
 
 
 def _plain(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
     try:
-        content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except FileNotFoundError:
-        raise
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{path} is refused: it holds more than arrays and texts.") from error
+        content = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    except MALFORMED as error:
+        raise DamagedError(
+            f"{path} is damaged, or holds more than arrays, texts and numbers."
+        ) from error
     if not isinstance(content, dict):
         raise DamagedError(f"{path} is not a batch of CIFAR.")
-    return content
+    return {key: v.values if isinstance(v, _Array) else v for key, v in content.items()}

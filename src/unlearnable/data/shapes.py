@@ -20,6 +20,10 @@ from unlearnable.errors import SettingError
 
 SIDE = 32
 SCALE = 4  # drawn larger and brought down, for smooth edges
+CONTRAST = (30, 70)  # mean difference of the two colours, in levels
+CLOUDS, GRAIN = 20, (8, 16)  # strength of the background and of pixel noise, in levels
+RADIUS = (0.2, 0.36)  # of the shape, in image sides
+TURN = 0.35  # largest turn either way, in radians
 Point = tuple[float, float]
 
 
@@ -43,26 +47,30 @@ def shapes(count: int | None = None, *, split: Split = "train", seed: int = 0) -
 def _image(outline: Callable[[], list[list[Point]]], rng: np.random.Generator) -> NDArray[np.uint8]:
     mask = _mask(outline(), rng)[:, :, None]
     ground, ink = _two_colours(rng)
-    slope = rng.uniform(-40, 40, (2, 3))
-    ramp = np.linspace(-0.5, 0.5, SIDE)
-    ground = ground + ramp[:, None, None] * slope[0] + ramp[None, :, None] * slope[1]
-    grain = rng.normal(0, rng.uniform(4, 14), (SIDE, SIDE, 3))
-    pixels = ground * (1 - mask) + ink * mask + grain
+    pixels = (ground + _clouds(rng)) * (1 - mask) + (ink + _clouds(rng)) * mask
+    pixels += rng.normal(0, rng.uniform(*GRAIN), (SIDE, SIDE, 3))
     return np.rint(pixels).clip(0, 255).astype(np.uint8)
 
 
 def _two_colours(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     while True:
-        ground, ink = rng.uniform(20, 235, (2, 3))
-        if np.abs(ground - ink).mean() > 50:
+        ground, ink = rng.uniform(30, 225, (2, 3))
+        if CONTRAST[0] < np.abs(ground - ink).mean() < CONTRAST[1]:
             return ground, ink
+
+
+def _clouds(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A smooth random background, (SIDE, SIDE, 3), around zero."""
+    coarse = rng.normal(0, CLOUDS, (3, 5, 5)).astype(np.float32)
+    smooth = [Image.fromarray(c).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for c in coarse]
+    return np.stack([np.asarray(c, dtype=np.float64) for c in smooth], axis=2)
 
 
 def _mask(parts: list[list[Point]], rng: np.random.Generator) -> NDArray[np.float64]:
     """Coverage of each pixel by the shape: parts are filled by the even-odd rule."""
-    radius = rng.uniform(0.26, 0.44) * SIDE * SCALE
+    radius = rng.uniform(*RADIUS) * SIDE * SCALE
     centre = SIDE * SCALE / 2 + rng.uniform(-1, 1, 2) * (SIDE * SCALE / 2 - radius) * 0.8
-    turn = rng.uniform(-0.35, 0.35)
+    turn = rng.uniform(-TURN, TURN)
     cos, sin = radius * math.cos(turn), radius * math.sin(turn)
     covered = np.zeros((SIDE * SCALE, SIDE * SCALE), dtype=bool)
     for part in parts:

@@ -34,6 +34,9 @@ PRESETS: dict[tuple[str, Form], dict[str, Any]] = {
 """What a setting left at None is, by preset and form. `paper` is the published search; `fast` takes
 fewer and larger steps, and none on images that have converged."""
 
+USUAL_ROUNDS = 6
+"""How many rounds λ usually takes; for estimates of time alone."""
+
 
 @dataclass(frozen=True)
 class ErrorMinimizing:
@@ -80,7 +83,7 @@ class ErrorMinimizing:
         """Input-gradient passes an image, as a rule, with the surrogate's training reckoned in."""
         assert self.steps is not None and self.subset is not None
         kept = 0.5 if self.leave else 1.0
-        return 5 * (self.steps * self.subset * kept + 1)
+        return USUAL_ROUNDS * (self.steps * self.subset * kept + 1)
 
     def __call__(
         self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
@@ -136,7 +139,8 @@ class ErrorMinimizing:
 
         def tell(share: float) -> None:
             figures = {"error": f"{errors[-1]:.1%}"} if errors else {}
-            search.run.tell("search", (done + share) / self.rounds, round=done + 1, **figures)
+            expected = min(self.rounds, max(USUAL_ROUNDS, done + 1))
+            search.run.tell("search", (done + share) / expected, round=done + 1, **figures)
 
         assert self.step is not None and self.steps is not None
         search.sweep(

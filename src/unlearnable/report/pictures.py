@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 MIDDLE = 128
 TIMES = 10  # how much the noise is amplified to be seen
 TILE, GAP, HEADER = 128, 8, 34
-TITLES = ("clean", f"noise ×{TIMES}", "protected")
+TITLES = ("clean", f"noise, {TIMES} times", "protected")
 
 
 def triptych(clean: Sequence[NDArray[np.uint8]], protected: Sequence[NDArray[np.uint8]]) -> bytes:
-    """A PNG with a row of tiles each for clean images, their noise ×10, and protected images.
+    """A PNG with a row of tiles each for clean images, their noise 10 times, and protected images.
 
     Args:
         clean: uint8, (H, W, 1 or 3), one a column.

@@ -1,0 +1,178 @@
+"""How much faster our search is than `textbook.py`, interleaved in one run on the same images.
+
+    python benchmarks/search.py time DATA --textbook-rounds 6 --out results/search.json
+    python benchmarks/search.py rate DATA --surrogate resnet18 --out results/rate.json
+
+`time` compares the seconds to λ: ours are measured whole; of the textbook loop one round is
+measured each time, its sweep on a share of the images, and multiplied by the rounds that it needs
+(`python benchmarks/search.py rounds DATA` runs it to the end and says how many). `rate` compares
+input gradients a second. Both print every repeat, and the median of the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from textbook import M, T, Textbook
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.sources import open_images
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.search import Search, noise_shape
+from unlearnable.models import frozen, make_model
+from unlearnable.noise import Budget
+from unlearnable.runtime import Run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["time", "rate", "rounds"])
+    parser.add_argument("data", help="what `open_images` takes")
+    parser.add_argument("--per-class", type=int, default=1000, help="first images of each class")
+    parser.add_argument("--surrogate", default="resnet18:16")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.1, help="part of the textbook's sweep")
+    parser.add_argument("--textbook-rounds", type=int)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    images = first_of_each_class(open_images(options.data), options.per_class)
+    run = Run.start(seed=options.seed)
+    found = {"time": time_to_lambda, "rate": rates, "rounds": rounds}[options.what](
+        images, run, options
+    )
+    record = {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2], "DATA", *sys.argv[3:]]),
+        "images": len(images),
+        "hardware": run.hardware(),
+        "commit": commit(),
+        **found,
+    }
+    print(json.dumps(record, indent=1))
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def first_of_each_class(images: ImageSet, count: int) -> ImageSet:
+    rows = [np.flatnonzero(images.labels == k)[:count] for k in range(len(images.classes))]
+    return images.take(np.sort(np.concatenate(rows)))
+
+
+def textbook_of(images: ImageSet, run: Run, surrogate: str) -> Textbook:
+    x = torch.from_numpy(images.images).permute(0, 3, 1, 2).float().div(255).contiguous()
+    return Textbook(x.to(run.device), torch.from_numpy(images.labels).to(run.device), surrogate)
+
+
+def rounds(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, Any]:
+    """The textbook loop to λ."""
+    started = time.perf_counter()
+    errors = textbook_of(images, run, options.surrogate).search()
+    return {"errors": errors, "rounds": len(errors), "seconds": time.perf_counter() - started}
+
+
+def time_to_lambda(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds to λ, ours and the textbook's by turns."""
+    if not options.textbook_rounds:
+        raise SystemExit("give --textbook-rounds; `search.py rounds DATA` says how many.")
+    method = ErrorMinimizing(surrogate=options.surrogate)
+    repeats = []
+    for _ in range(options.repeats):
+        book = textbook_of(images, run, options.surrogate)
+        bare = book.bare_rate()
+        a_round, rate = one_round(book, options.share)
+        out = np.zeros(noise_shape(images, method.form), np.float32)
+        started = time.perf_counter()
+        facts = method(images, Budget(), run=run, out=out)
+        ours = time.perf_counter() - started
+        whole = a_round * options.textbook_rounds
+        repeats.append(
+            {
+                "ours_seconds": round(ours, 1),
+                "ours": facts,
+                "textbook_round_seconds": round(a_round, 1),
+                "textbook_rate_of_bare": round(rate / bare, 3),
+                "ratio": round(whole / ours, 2),
+            }
+        )
+        print(json.dumps(repeats[-1]), file=sys.stderr, flush=True)
+    return {
+        "method": asdict(method),
+        "textbook": {"M": M, "T": T, "rounds": options.textbook_rounds, "share": options.share},
+        "repeats": repeats,
+        "median_ratio": statistics.median(repeat["ratio"] for repeat in repeats),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def one_round(book: Textbook, share: float) -> tuple[float, float]:
+    """Seconds of a whole textbook round, its sweep measured on a share; and the sweep's rate."""
+    started = time.perf_counter()
+    book.train()
+    trained = time.perf_counter()
+    steps = book.sweep(max(1, round(share * len(book.x))))
+    swept = time.perf_counter()
+    book.error()
+    judged = time.perf_counter()
+    rate = steps / (swept - trained)
+    return (trained - started) + len(book.x) * T / rate + (judged - swept), rate
+
+
+def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, Any]:
+    """Input gradients a second, ours and the textbook's by turns, on a share of the images."""
+    count = max(128, round(options.share * len(images)))
+    some = images.take(np.arange(count))
+    method = ErrorMinimizing(surrogate=options.surrogate)
+    repeats = []
+    for _ in range(options.repeats):
+        book = textbook_of(some, run, options.surrogate)
+        bare = book.bare_rate()
+        _, theirs = one_round(book, 1.0)
+        model = make_model(options.surrogate, len(images.classes), min(images.size))
+        search = Search.begin(some, "sample-wise", 8, run, start="zero")
+        started = time.perf_counter()
+        search.sweep(
+            frozen(model.to(run.device), run.dtype),
+            size=0.8,
+            steps=T,
+            batch_size=method.sweep_batch,
+        )
+        ours = search.image_steps / (time.perf_counter() - started)
+        repeats.append(
+            {
+                "ours": round(ours, 1),
+                "textbook": round(theirs, 1),
+                "bare": round(bare, 1),
+                "textbook_rate_of_bare": round(theirs / bare, 3),
+                "ratio": round(ours / theirs, 2),
+            }
+        )
+        print(json.dumps(repeats[-1]), file=sys.stderr, flush=True)
+    return {
+        "surrogate": options.surrogate,
+        "unit": "input gradients a second",
+        "repeats": repeats,
+        "median_ratio": statistics.median(repeat["ratio"] for repeat in repeats),
+    }
+
+
+def commit() -> str:
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=here, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

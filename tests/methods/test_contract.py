@@ -1,0 +1,81 @@
+"""What every noise method must do, whatever it is."""
+
+from dataclasses import asdict, fields
+
+import numpy as np
+import pytest
+
+from unlearnable.data.shapes import shapes
+from unlearnable.methods import METHODS, make_method
+from unlearnable.methods.search import noise_shape
+from unlearnable.noise import Budget, seal
+from unlearnable.runtime import Run
+
+TINY = {
+    "surrogate": "resnet18:4",
+    "rounds": "2",
+    "batches": "2",
+    "epochs": "1",
+    "steps": "2",
+    "batch_size": "16",
+    "sweep_batch": "16",
+}
+FORMS = ("sample-wise", "class-wise")
+each_form = pytest.mark.parametrize("form", FORMS)
+each_method = pytest.mark.parametrize("name", METHODS)
+
+
+def tiny(name: str, form: str):
+    known = {field.name for field in fields(METHODS[name])}
+    return make_method(name, {"form": form, **{k: v for k, v in TINY.items() if k in known}})
+
+
+def levels(method, images, seed=0, state=None):
+    out = np.full(noise_shape(images, method.form), np.nan, np.float32)
+    facts = method(images, Budget(), run=Run.start("cpu", seed=seed, state=state), out=out)
+    return out, facts
+
+
+@each_form
+@each_method
+def test_it_fills_every_row_with_finite_levels_that_seal_to_a_noise_of_both_signs(name, form):
+    images = shapes(40)
+    out, _ = levels(tiny(name, form), images)
+    noise = seal(out, form=form, budget=Budget())
+    assert noise.values.min() < 0 < noise.values.max()
+
+
+@each_form
+@each_method
+def test_one_seed_gives_one_noise_and_another_seed_another(name, form):
+    images, method = shapes(40), tiny(name, form)
+    first, again, other = (levels(method, images, seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@each_method
+def test_its_settings_are_its_fields(name):
+    method = tiny(name, "class-wise")
+    assert repr(method).startswith(type(method).__name__ + "(form='class-wise'")
+    assert type(method)(**asdict(method)) == method
+
+
+@each_method
+def test_it_says_what_it_is_where_it_comes_from_and_what_it_costs(name):
+    cls = METHODS[name]
+    assert "Cost:" in cls.__doc__ and "Example:" in cls.__doc__
+    assert "Huang" in cls.source
+    assert cls.published.size > 0
+    assert cls().passes >= 0
+    assert all(field.metadata["meaning"] for field in fields(cls))
+
+
+@each_method
+def test_grey_images_get_noise_of_one_channel(name):
+    from dataclasses import replace
+
+    images = shapes(20)
+    grey = replace(images, images=images.images[..., :1])
+    out, _ = levels(tiny(name, "sample-wise"), grey)
+    assert out.shape == (20, 1, 32, 32) and np.isfinite(out).all()

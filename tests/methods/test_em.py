@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from unlearnable.data.shapes import shapes
+from unlearnable.errors import SettingError
+from unlearnable.methods import make_method
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.search import Search, noise_shape, stratified
+from unlearnable.models import frozen, make_model
+from unlearnable.noise import Budget
+from unlearnable.runtime import Run
+
+QUICK = {"surrogate": "resnet18:4", "batch_size": 20, "sweep_batch": 20}
+
+
+def search(method, images, **run):
+    out = np.zeros(noise_shape(images, method.form), np.float32)
+    facts = method(images, Budget(), run=Run.start("cpu", seed=0, **run), out=out)
+    return out, facts
+
+
+@pytest.mark.parametrize(
+    ("form", "steps", "subset"), [("sample-wise", 20, 1), ("class-wise", 1, 0.2)]
+)
+def test_the_paper_preset_is_the_published_search(form, steps, subset):
+    method = ErrorMinimizing(form=form, preset="paper")
+    found = (method.step, method.steps, method.batches, method.stop_error, method.subset)
+    assert found == (0.1, steps, 10, 0.01, subset)
+    assert (method.learning_rate, method.momentum, method.weight_decay) == (0.1, 0.9, 5e-4)
+    assert method.clip == 5 and method.batch_size == 512 and method.start == "zero"
+
+
+def test_the_paper_preset_takes_every_step_on_every_image():
+    method = ErrorMinimizing(preset="paper", rounds=2, batches=1, stop_error=0, **QUICK)
+    _, facts = search(method, shapes(40))
+    assert facts["image_steps"] == 2 * 20
+
+
+def test_converged_images_take_no_further_steps():
+    _, every = search(ErrorMinimizing(rounds=4, leave=0, stop_error=0, **QUICK), shapes(40))
+    _, fewer = search(ErrorMinimizing(rounds=4, leave=1.5, stop_error=0, **QUICK), shapes(40))
+    assert every["image_steps"] == 4 * 5
+    assert fewer["image_steps"] < every["image_steps"]
+
+
+def test_it_ends_when_the_surrogate_is_right_about_the_protected_images():
+    out, facts = search(ErrorMinimizing(stop_error=0.3, **QUICK), shapes(40))
+    assert facts["reached"] and facts["errors"][-1] <= 0.3 < facts["errors"][0]
+    assert len(facts["errors"]) < 30
+    assert np.abs(out).max() <= 8
+
+
+def test_a_search_that_does_not_reach_its_error_stops_at_the_cap_and_says_so():
+    _, facts = search(ErrorMinimizing(stop_error=0, rounds=2, batches=1, **QUICK), shapes(40))
+    assert facts["reached"] is False and len(facts["errors"]) == 2
+
+
+def test_class_wise_noise_is_one_for_each_class_and_is_judged_on_its_subset():
+    method = ErrorMinimizing(form="class-wise", rounds=2, stop_error=0, **QUICK)
+    out, facts = search(method, shapes(100))
+    assert out.shape == (10, 3, 32, 32)
+    assert facts["image_steps"] == 2 * 0.2
+
+
+def test_a_random_start_begins_within_the_budget():
+    images = shapes(20)
+    begun = Search.begin(images, "sample-wise", 8, Run.start("cpu"), start="random")
+    assert 7 < begun.delta.abs().max() <= 8
+
+
+def test_what_the_surrogate_sees_is_clamped_like_what_is_published():
+    images = shapes(20)
+    begun = Search.begin(images, "sample-wise", 8, Run.start("cpu"), start="zero")
+    begun.images = torch.full_like(begun.images, 255)
+    begun.delta += 8
+    assert begun.batch(torch.arange(4)).max() == 1
+
+
+def test_a_sweep_lowers_the_loss_of_a_frozen_surrogate():
+    images, run = shapes(40), Run.start("cpu", precision="float32")
+    model = frozen(make_model("resnet18:4", 10, 32), torch.float32)
+    begun = Search.begin(images, "sample-wise", 8, run, start="zero")
+
+    def loss():
+        return cross_entropy(model(begun.batch(torch.arange(40))), begun.labels).item()
+
+    before = loss()
+    begun.sweep(model, size=1, steps=10, batch_size=20)
+    assert loss() < before
+
+
+def test_the_subset_holds_its_share_of_each_class():
+    labels = np.repeat(np.arange(3), [50, 10, 1])
+    rows = stratified(labels, 0.2, np.random.default_rng(0))
+    assert np.bincount(labels[rows]).tolist() == [10, 2, 1]
+    assert (np.diff(rows) > 0).all()
+
+
+def test_a_search_goes_on_from_the_last_round_to_the_same_bytes(tmp_path):
+    images = shapes(40)
+    method = ErrorMinimizing(rounds=3, batches=2, stop_error=0, **QUICK)
+    whole, facts = search(method, images)
+
+    def stop(stage, done, /, **figures):
+        if figures.get("round") == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(method, images, state=tmp_path, tell=stop)
+    resumed, again = search(method, images, state=tmp_path)
+    assert np.array_equal(whole, resumed) and facts == again
+
+
+def test_settings_are_checked_and_unknown_ones_list_the_known():
+    with pytest.raises(SettingError, match="rounds=0 is out of range: it must be at least 1"):
+        ErrorMinimizing(rounds=0)
+    with pytest.raises(SettingError, match="steps=many is not a whole number or none"):
+        make_method("em", {"steps": "many"})
+    with pytest.raises(SettingError, match=r"unknown setting 'stepz': choose one of form, preset"):
+        make_method("em", {"stepz": "1"})
+    with pytest.raises(SettingError, match="unknown method 'emm': choose one of em"):
+        make_method("emm")

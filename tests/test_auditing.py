@@ -1,0 +1,129 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unlearnable import audit, open_images, protect
+from unlearnable.auditing import paired
+from unlearnable.cells import with_random_noise
+from unlearnable.data.shapes import shapes
+from unlearnable.errors import SettingError, SourceError
+from unlearnable.noise import Budget
+from unlearnable.runtime import Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("audit")
+    train, test = shapes(40), shapes(30, split="test")
+    protect(train, place / "out", method="random", seed=0)
+    found = audit(
+        place / "out",
+        clean=train,
+        test=test,
+        out=place / "run",
+        models=["resnet18:4"],
+        seeds=[0, 1],
+        device="cpu",
+    )
+    return place, train, test, found
+
+
+def again(place, train, test, **options):
+    options = {"models": ["resnet18:4"], "seeds": [0, 1], "device": "cpu", **options}
+    return audit(place / "out", clean=train, test=test, out=place / "run", **options)
+
+
+def test_every_cell_is_a_file_and_a_line_of_the_results(run):
+    place, _, test, _ = run
+    lines = [json.loads(line) for line in (place / "run/results.jsonl").read_text().splitlines()]
+    assert len(lines) == 6 == len(list((place / "run/cells").glob("*.json")))
+    for line in lines:
+        cell = json.loads((place / "run/cells" / f"{line['id']}.json").read_text())
+        assert cell["accuracy"] == line["accuracy"] == cell["curve"][-1]["accuracy"]
+        assert cell["peak_accuracy"] == max(point["accuracy"] for point in cell["curve"])
+        assert np.sum(cell["confusion"]) == len(test)
+        assert line["countermeasure"] == "none" and line["chance"] == 0.1
+        hits = np.diag(cell["confusion"]) / np.sum(cell["confusion"], axis=1)
+        assert hits == pytest.approx(cell["recall"]) and hits.mean() == pytest.approx(
+            line["accuracy"]
+        )
+
+
+def test_rows_state_mean_spread_and_n_and_the_clean_arm_is_the_measure(run):
+    rows = {row["arm"]: row for row in run[3].rows}
+    assert set(rows) == {"clean", "protected", "random"}
+    assert rows["clean"]["learnability"] in (1.0, None)
+    assert rows["protected"]["n"] == 2
+    assert rows["protected"]["spread"] is not None
+
+
+def test_finished_cells_are_not_run_again(run):
+    place, train, test, found = run
+    times = {path: path.stat().st_mtime_ns for path in (place / "run/cells").glob("*.json")}
+    assert again(place, train, test).rows == found.rows
+    assert times == {path: path.stat().st_mtime_ns for path in (place / "run/cells").glob("*.json")}
+
+
+def test_changed_data_or_settings_are_other_cells(run):
+    place, train, test, _ = run
+    before = {path.name for path in (place / "run/cells").glob("*.json")}
+    darker = replace(test, images=test.images // 2)
+    again(place, train, darker, arms=["clean"], seeds=[0])
+    again(place, train, test, arms=["clean"], seeds=[7])
+    after = {path.name for path in (place / "run/cells").glob("*.json")}
+    assert len(after - before) == 2
+
+
+def test_a_cell_that_another_process_runs_is_left_to_it(run):
+    from unlearnable.cells import Bench
+    from unlearnable.storage import locked
+    from unlearnable.training import SCHEDULES
+
+    place, train, test, _ = run
+    bench = Bench(
+        train,
+        train,
+        test,
+        budget=Budget(),
+        schedule=SCHEDULES["quick"],
+        run=Run.start("cpu"),
+        out=place / "shared",
+    )
+    cell = bench.cell("clean", "resnet18:4", 3)
+    state = place / "shared" / "state" / cell.id
+    state.mkdir(parents=True)
+    with locked(state):
+        assert bench.work([cell]) == 1
+    assert not bench.path(cell).exists()
+
+
+def test_it_trains_on_the_files_as_they_lie_on_the_disk(run):
+    place, train, _, _ = run
+    published = paired(open_images(place / "out"), train)
+    assert published.names == train.names
+    change = published.images.astype(int) - train.images
+    assert 0 < np.abs(change).max() <= 8
+
+
+def test_random_noise_of_equal_budget_differs_by_seed_and_keeps_it():
+    images = shapes(20)
+    first, second = (
+        with_random_noise(images, Budget("linf", 5), Run.start("cpu", seed=s)) for s in (0, 1)
+    )
+    assert not np.array_equal(first.images, second.images)
+    assert np.abs(first.images.astype(int) - images.images).max() == 5
+
+
+def test_what_does_not_belong_together_is_refused(run, tmp_path):
+    place, train, test, _ = run
+    with pytest.raises(SourceError, match="do not hold the same images"):
+        again(place, train.take(np.arange(30)), test)
+    renamed = replace(test, classes=("zebra", *test.classes[1:]))
+    with pytest.raises(SourceError, match="has the class zebra"):
+        again(place, train, renamed)
+    with pytest.raises(SettingError, match="unknown arm 'bogus': choose one of clean"):
+        again(place, train, test, arms=["bogus"])
+    with pytest.raises(SettingError, match="unknown model 'nosuch'"):
+        again(place, train, test, models=["nosuch"])

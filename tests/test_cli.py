@@ -1,0 +1,86 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from unlearnable import cli
+from unlearnable.methods import METHODS
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["unlearnable", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    return ended.value.code or 0, out, err
+
+
+def test_help_answers_in_half_a_second_and_loads_no_torch():
+    code = (
+        "import sys; sys.argv = ['unlearnable', '--help']\n"
+        "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
+        "from unlearnable.cli import main; main()"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.monotonic() - started)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert all(command in done.stdout for command in ("protect", "audit", "methods", "demo"))
+    assert min(seconds) < 0.5
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import sys, unlearnable; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_python_m_works_too():
+    done = subprocess.run(
+        [sys.executable, "-m", "unlearnable", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("unlearnable ")
+
+
+def test_methods_are_listed_with_every_setting(monkeypatch, capsys):
+    status, out, _ = run(monkeypatch, capsys, "methods")
+    assert status == 0
+    assert all(f"{name}:" in out for name in METHODS)
+    assert "--set stop_error=0.01" in out
+    _, out, _ = run(monkeypatch, capsys, "methods", "--json")
+    assert set(json.loads(out)) == set(METHODS)
+
+
+def test_protect_and_audit_speak_json_on_standard_output_alone(monkeypatch, capsys, tmp_path):
+    out = str(tmp_path / "out")
+    status, text, said = run(
+        monkeypatch, capsys, "protect", "shapes", out, "--method", "random", "--json"
+    )
+    assert status == 0 and json.loads(text)["largest_change"] == 8
+    assert "3000 images of 10 classes" in said and "keep to yourself" in said
+    status, text, _ = run(
+        monkeypatch, capsys, "audit", out, "--clean", "shapes", "--test", "shapes",
+        "--out", str(tmp_path / "run"), "--arms", "nosuch", "--json",
+    )  # fmt: skip
+    assert status == 2 and text == ""
+
+
+def test_settings_that_disagree_are_refused(monkeypatch, capsys, tmp_path):
+    status, _, said = run(
+        monkeypatch, capsys, "protect", "shapes", str(tmp_path / "out"),
+        "--form", "class-wise", "--set", "form=sample-wise",
+    )  # fmt: skip
+    assert status == 2 and "disagree" in said
+    status, _, said = run(
+        monkeypatch, capsys, "protect", "shapes", str(tmp_path / "out"), "--set", "steps"
+    )
+    assert status == 2 and "key=value" in said

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unlearnable.errors import SettingError
+from unlearnable.models import frozen, make_model
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def images(count: int = 4, side: int = 16, channels: int = 3) -> Tensor:
+    shape = (count, channels, side, side)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def trained() -> nn.Module:
+    """A network whose batch norms have seen something, in training mode."""
+    model = make_model("resnet18:4", 3, 16)
+    with torch.no_grad():
+        for _ in range(5):
+            model(images(16))
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 2)
+                nn.init.uniform_(module.bias, -1, 1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def dense() -> nn.Module:
+    return make_model("densenet121", 7, 32)
+
+
+def test_resnet18_of_width_16_has_the_known_number_of_parameters() -> None:
+    assert parameters(make_model("resnet18:16", 10, 32)) == 701_466
+
+
+def test_without_a_width_a_resnet_has_the_published_one() -> None:
+    small = make_model("resnet18", 10, 32)
+    assert parameters(small) == 11_173_962
+    assert small.get_submodule("head").in_features == 512
+
+
+@pytest.mark.parametrize(("name", "features"), [("resnet34:2", 16), ("resnet50:2", 64)])
+def test_deeper_resnets_give_logits_for_grey_images(name: str, features: int) -> None:
+    model = make_model(name, 5, 16, channels=1).eval()
+    assert model(images(2, channels=1)).shape == (2, 5)
+    assert model.get_submodule("head").in_features == features
+
+
+@pytest.mark.parametrize(
+    ("side", "stride", "last"), [(32, 1, 4), (64, 1, 8), (65, 2, 3), (224, 2, 7)]
+)
+def test_the_stem_suits_the_size_of_the_images(side: int, stride: int, last: int) -> None:
+    model = make_model("resnet18:2", 3, side).eval()
+    stem = model.get_submodule("stem")
+    first = stem.get_submodule("0")
+    assert isinstance(first, nn.Conv2d)
+    assert first.stride == (stride, stride)
+    pools = [module for module in stem.modules() if isinstance(module, nn.MaxPool2d)]
+    assert len(pools) == (stride == 2)
+    assert model.get_submodule("stages")(stem(images(1, side))).shape[2:] == (last, last)
+
+
+def test_the_seed_decides_the_weights() -> None:
+    one, same, other = (flat(make_model("resnet18:4", 3, 16, seed=seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_the_global_random_state_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    make_model("resnet18:4", 3, 16, seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_random_state_of_the_gpu_is_left_alone() -> None:
+    before = torch.cuda.get_rng_state()
+    make_model("resnet18:4", 3, 16, seed=1)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_an_unknown_name_is_refused_with_valid_ones() -> None:
+    with pytest.raises(SettingError) as refusal:
+        make_model("densnet121", 10, 32)
+    message = str(refusal.value)
+    assert "'densnet121'" in message
+    for name in ("resnet18", "resnet34", "resnet50", "resnet18:16", "densenet121"):
+        assert name in message
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18:0", "resnet18:-4", "resnet18:x", "resnet18:4:4", "vgg:x"]
+)
+def test_a_width_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match="a width is a number behind resnet18, resnet34"):
+        make_model(name, 10, 32)
+
+
+def test_a_network_of_timm_gets_a_small_stem_for_small_images(dense: nn.Module) -> None:
+    first = dense.get_submodule("features.conv0")
+    assert isinstance(first, nn.Conv2d)
+    assert (first.kernel_size, first.stride) == ((3, 3), (1, 1))
+    assert isinstance(dense.get_submodule("features.pool0"), nn.Identity)
+    with torch.no_grad():
+        assert dense(images(1, 32)).shape == (1, 7)
+
+
+def test_a_frozen_network_of_timm_gives_the_same_logits(dense: nn.Module) -> None:
+    dense.eval()
+    with torch.no_grad():
+        expected = dense(images(2, 32))
+        assert torch.allclose(frozen(dense, torch.float32)(images(2, 32)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_frozen_network_gives_the_logits_of_evaluation(
+    trained: nn.Module, training: bool
+) -> None:
+    with torch.no_grad():
+        expected = trained.eval()(images())
+        trained.train(training)
+        found = frozen(trained, torch.float32)(images())
+    assert expected.std() > 0.01
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_frozen_network_has_no_batch_norm_and_no_gradients(trained: nn.Module) -> None:
+    copy = frozen(trained, torch.float32)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())
+    assert not any(parameter.requires_grad for parameter in copy.parameters())
+    assert not any(module.training for module in copy.modules())
+    x = images().requires_grad_()
+    copy(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+
+
+def test_freezing_leaves_the_network_as_it_was(trained: nn.Module) -> None:
+    trained.train()
+    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
+    frozen(trained, torch.bfloat16)
+    assert all(module.training for module in trained.modules())
+    assert all(parameter.requires_grad for parameter in trained.parameters())
+    after = trained.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_a_frozen_network_computes_in_the_type_asked_for(trained: nn.Module) -> None:
+    copy = frozen(trained, torch.bfloat16)
+    assert {parameter.dtype for parameter in copy.parameters()} == {torch.bfloat16}
+    assert copy(images().bfloat16()).dtype == torch.bfloat16

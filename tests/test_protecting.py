@@ -1,0 +1,181 @@
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unlearnable import Budget, Noise, RandomNoise, protect
+from unlearnable.data.shapes import shapes
+from unlearnable.errors import DestinationError, SettingError, SourceError
+from unlearnable.storage import sha256_file
+
+SMALL_SEARCH = ["--surrogate", "resnet18:4", "--set", "batches=1", "--set", "batch_size=32"]
+SMALL_SEARCH += ["--set", "rounds=3", "--set", "stop_error=0"]
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    file, made = tmp_path / "shapes.npz", shapes(700)
+    np.savez(file, images=made.images, labels=made.labels, classes=np.array(made.classes))
+    return file
+
+
+def small():
+    made = shapes(20)
+    return made.images, made.labels, made.classes
+
+
+def test_the_published_folder_holds_images_only_and_the_private_one_is_private(tmp_path):
+    done = protect(small(), tmp_path / "out", method="random", seed=5)
+    published = [path for path in done.destination.rglob("*") if path.is_file()]
+    assert len(published) == 20 and {path.suffix for path in published} == {".png"}
+    assert stat.S_IMODE(done.private.stat().st_mode) == 0o700
+    kept = [path for path in done.private.rglob("*") if path.is_file()]
+    assert {"manifest.json", "noise.npy", "noise.json"} <= {path.name for path in kept}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+
+
+def test_the_manifest_holds_what_was_read_back(tmp_path):
+    done = protect(small(), tmp_path / "out", method="random", budget=Budget("linf", 4))
+    manifest = json.loads((done.private / "manifest.json").read_text())
+    assert manifest["state"] == "complete" and manifest["largest_change"] == 4
+    assert 30 < manifest["psnr"] < 60 and 0.5 < manifest["ssim"] < 1
+    assert len(manifest["files"]) == 20
+    for file in manifest["files"]:
+        assert sha256_file(done.destination / file["name"]) == file["sha256"]
+        assert 0 < file["change"] <= 4
+
+
+def test_files_are_the_originals_plus_the_saved_noise(tmp_path):
+    data = small()
+    done = protect(data, tmp_path / "out", method=RandomNoise(form="class-wise"))
+    noise = Noise.load(done.private)
+    first = np.asarray(Image.open(done.destination / "bars" / "00001.png"))
+    expected = np.clip(data[0][0].astype(int) + noise.values[0].transpose(1, 2, 0), 0, 255)
+    assert np.array_equal(first, expected)
+
+
+def test_a_seed_is_drawn_in_secret_kept_privately_and_in_no_published_file(tmp_path):
+    one, two = (protect(small(), tmp_path / n, method="random") for n in "ab")
+    seeds = [done.manifest["settings"]["seed"] for done in (one, two)]
+    assert seeds[0] != seeds[1] and min(seeds) > 2**20
+    for path in one.destination.rglob("*.png"):
+        assert str(seeds[0]).encode() not in path.read_bytes()
+        assert set(Image.open(path).info) == set()
+
+
+def test_a_finished_run_can_be_resumed_and_mends_what_was_damaged(tmp_path):
+    done = protect(small(), tmp_path / "out", method="random")
+    victim = done.destination / done.manifest["files"][3]["name"]
+    before = victim.read_bytes()
+    victim.write_bytes(before[:50])
+    protect(small(), tmp_path / "out", method="random", resume=True)
+    assert victim.read_bytes() == before
+
+
+def test_resuming_with_nothing_there_begins_anew(tmp_path):
+    done = protect(small(), tmp_path / "out", method="random", resume=True)
+    assert done.manifest["state"] == "complete"
+
+
+def test_resuming_with_other_settings_or_images_is_refused(tmp_path):
+    protect(small(), tmp_path / "out", method="random", seed=1)
+    with pytest.raises(SettingError, match="the interrupted run had seed=1, not 2"):
+        protect(small(), tmp_path / "out", method="random", seed=2, resume=True)
+    with pytest.raises(SettingError, match=r"had size=8, not 4"):
+        protect(small(), tmp_path / "out", method="random", budget=Budget("linf", 4), resume=True)
+    other, labels, classes = small()
+    with pytest.raises(SourceError, match="not those of the interrupted run"):
+        protect((255 - other, labels, classes), tmp_path / "out", method="random", resume=True)
+
+
+def test_a_destination_in_use_or_full_of_other_things_is_refused(tmp_path):
+    protect(small(), tmp_path / "out", method="random")
+    with pytest.raises(DestinationError, match="not empty"):
+        protect(small(), tmp_path / "out", method="random")
+
+
+def command(source: Path, destination: Path, *more: str) -> list[str]:
+    start = [sys.executable, "-m", "unlearnable", "protect", str(source), str(destination)]
+    return [*start, "--seed", "3", "--device", "cpu", *SMALL_SEARCH, *more]
+
+
+def everything(destination: Path) -> dict[str, bytes]:
+    files = {
+        str(path.relative_to(destination)): path.read_bytes() for path in destination.rglob("*.png")
+    }
+    noise = destination.with_name(destination.name + ".private") / "noise.npy"
+    return {**files, "noise": noise.read_bytes()}
+
+
+def killed_once(condition, *arguments: str) -> bool:
+    """Start a run, kill it with SIGKILL as soon as a condition holds; whether it was in time."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not condition():
+        time.sleep(0.002)
+    alive = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return alive
+
+
+def test_killed_at_any_moment_a_run_goes_on_to_the_same_bytes(tmp_path, images):
+    whole = tmp_path / "whole"
+    started = time.monotonic()
+    subprocess.run(command(images, whole), check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    expected = everything(whole)
+    assert len(expected) == 701
+
+    broken = tmp_path / "broken"
+    private = tmp_path / "broken.private"
+    moment = int.from_bytes(os.urandom(4), "big") / 2**32 * seconds
+    began = time.monotonic()
+    moments = [
+        (private / "search.safetensors").exists,
+        lambda: sum(1 for _ in broken.rglob("*.png")) > 40,
+        lambda: time.monotonic() - began > moment,
+    ]
+    in_time = []
+    for condition in moments:
+        began = time.monotonic()
+        in_time.append(killed_once(condition, *command(images, broken, "--resume")))
+        names = [path.name for path in broken.rglob("*") if path.is_file()]
+        assert all(name.endswith(".png") for name in names)
+    assert in_time[0] and in_time[1]
+    subprocess.run(command(images, broken, "--resume"), check=True, capture_output=True)
+    assert everything(broken) == expected
+
+
+def test_a_second_run_into_one_destination_is_refused(tmp_path, images):
+    out = tmp_path / "out"
+    first = subprocess.Popen(command(images, out), stderr=subprocess.DEVNULL)
+    while not (tmp_path / "out.private" / "manifest.json").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = subprocess.run(
+        command(images, out, "--resume"), capture_output=True, text=True, check=False
+    )
+    first.kill()
+    first.wait()
+    assert second.returncode == 2
+    assert second.stderr.startswith("error: another run is writing to")
+    assert second.stderr.count("\n") == 1
+
+
+def test_an_interrupt_leaves_a_state_to_go_on_from(tmp_path, images):
+    out = tmp_path / "out"
+    first = subprocess.Popen(command(images, out), stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out.private" / "search.safetensors").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate()
+    assert first.returncode == 130 and "--resume" in said and "Traceback" not in said

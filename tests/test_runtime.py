@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unlearnable.errors import SettingError
+from unlearnable.runtime import Run
+
+
+def run(seed: int = 0, precision: str = "float32") -> Run:
+    return Run.start("cpu", seed=seed, precision=precision)
+
+
+def draws(one: Run, *purpose: object) -> tuple[list[int], list[int]]:
+    from_torch = torch.randint(1 << 30, (4,), generator=one.generator(*purpose)).tolist()
+    return from_torch, one.rng(*purpose).integers(1 << 30, size=4).tolist()
+
+
+def test_the_same_seed_and_purpose_give_the_same_draws() -> None:
+    assert draws(run(), "noise", 3) == draws(run(), "noise", 3)
+    assert draws(run(5).seeded("cell")) == draws(run(5).seeded("cell"))
+
+
+@pytest.mark.parametrize(
+    ("other", "purpose"),
+    [
+        (run(1), ("noise", 3)),
+        (run(), ("noise", 4)),
+        (run(), ("order", 3)),
+        (run(), ("noise",)),
+        (run(), ("noise3",)),
+        (run(), ()),
+        (run().seeded("cell"), ("noise", 3)),
+    ],
+)
+def test_another_seed_or_purpose_gives_other_draws(other: Run, purpose: tuple[Any, ...]) -> None:
+    for one, two in zip(draws(run(), "noise", 3), draws(other, *purpose), strict=True):
+        assert one != two
+
+
+def test_draws_for_one_purpose_leave_those_for_another_and_the_global_state_alone() -> None:
+    one, state = run(), torch.get_rng_state()
+    expected = draws(one, "order")
+    torch.randn(9, generator=one.generator("noise"))
+    assert draws(one, "order") == expected
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(SettingError, match="choose one of auto, cpu") as refusal:
+        Run.start(name)
+    assert repr(name) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_precision_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(SettingError, match="'float16': choose one of float32, bfloat16"):
+        run(precision="float16")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_networks_compute_in_the_precision_asked_for(precision: str) -> None:
+    one = run(precision=precision)
+    with one.autocast():
+        computed = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert computed.dtype == one.dtype == getattr(torch, precision)
+    assert one.hardware()["precision"] == precision
+
+
+def test_auto_chooses_a_precision_and_a_device_that_are_there() -> None:
+    one = Run.start()
+    assert one.precision in ("float32", "bfloat16")
+    assert torch.zeros(1, device=one.device).item() == 0
+
+
+def test_uploaded_images_are_channels_first_by_shape_and_last_in_memory() -> None:
+    images = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
+    there = run().upload(images[:, ::-1])
+    assert there.shape == (2, 3, 4, 5)
+    assert there.dtype == torch.uint8
+    assert there.is_contiguous(memory_format=torch.channels_last)
+    assert np.array_equal(there.numpy(), images[:, ::-1].transpose(0, 3, 1, 2))

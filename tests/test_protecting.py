@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from unlearnable import Budget, Noise, RandomNoise, protect
+from unlearnable.data.files import decode
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import DestinationError, SettingError, SourceError
 from unlearnable.storage import sha256_file
@@ -57,7 +58,7 @@ def test_files_are_the_originals_plus_the_saved_noise(tmp_path):
     data = small()
     done = protect(data, tmp_path / "out", method=RandomNoise(form="class-wise"))
     noise = Noise.load(done.private)
-    first = np.asarray(Image.open(done.destination / "bars" / "00001.png"))
+    first = decode(done.destination / "bars" / "00001.png").pixels
     expected = np.clip(data[0][0].astype(int) + noise.values[0].transpose(1, 2, 0), 0, 255)
     assert np.array_equal(first, expected)
 
@@ -68,7 +69,8 @@ def test_a_seed_is_drawn_in_secret_kept_privately_and_in_no_published_file(tmp_p
     assert seeds[0] != seeds[1] and min(seeds) > 2**20
     for path in one.destination.rglob("*.png"):
         assert str(seeds[0]).encode() not in path.read_bytes()
-        assert set(Image.open(path).info) == set()
+        with Image.open(path) as image:
+            assert image.info == {}
 
 
 def test_a_finished_run_can_be_resumed_and_mends_what_was_damaged(tmp_path):
@@ -89,7 +91,7 @@ def test_resuming_with_other_settings_or_images_is_refused(tmp_path):
     protect(small(), tmp_path / "out", method="random", seed=1)
     with pytest.raises(SettingError, match="the interrupted run had seed=1, not 2"):
         protect(small(), tmp_path / "out", method="random", seed=2, resume=True)
-    with pytest.raises(SettingError, match=r"had size=8, not 4"):
+    with pytest.raises(SettingError, match=r"had budget\.size=8, not 4"):
         protect(small(), tmp_path / "out", method="random", budget=Budget("linf", 4), resume=True)
     other, labels, classes = small()
     with pytest.raises(SourceError, match="not those of the interrupted run"):
@@ -98,8 +100,12 @@ def test_resuming_with_other_settings_or_images_is_refused(tmp_path):
 
 def test_a_destination_in_use_or_full_of_other_things_is_refused(tmp_path):
     protect(small(), tmp_path / "out", method="random")
-    with pytest.raises(DestinationError, match="not empty"):
+    with pytest.raises(DestinationError, match="not empty: choose another"):
         protect(small(), tmp_path / "out", method="random")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("mine")
+    with pytest.raises(DestinationError, match="not empty, and there is no run to resume"):
+        protect(small(), tmp_path / "letters", method="random", resume=True)
 
 
 def command(source: Path, destination: Path, *more: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unlearnable.cells import ARMS, AuditPlan, Bench, Cell
-from unlearnable.data.folder import private_beside
+from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.gather import folder_name
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
@@ -158,7 +158,7 @@ def _common(clean: ImageSet, test: Source) -> int | None:
 
 def _budget(protected: Path, clean: ImageSet, published: ImageSet) -> Budget:
     """The budget that the manifest states or, without one, the largest change there is."""
-    manifest = private_beside(protected) / "manifest.json"
+    manifest = private_beside(protected) / MANIFEST
     if manifest.exists():
         return Budget(**read_json(manifest)["settings"]["budget"])
     pairs = zip(clean.images, published.images, strict=True)

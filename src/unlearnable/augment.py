@@ -51,7 +51,7 @@ def resized_crop(x: Tensor, least: float, generator: torch.Generator) -> Tensor:
     down = _uniform(len(x), -1, 1, generator) * (1 - high)
     none = torch.zeros_like(wide)
     theta = torch.stack([wide, none, across, none, high, down], 1).view(-1, 2, 3)
-    return _sampled(x, theta, "bilinear")
+    return _sampled(x, theta, "bilinear", outside="border")
 
 
 def jitter(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -111,9 +111,9 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
     return low + (high - low) * draws
 
 
-def _sampled(x: Tensor, theta: Tensor, mode: str) -> Tensor:
+def _sampled(x: Tensor, theta: Tensor, mode: str, outside: str = "zeros") -> Tensor:
     grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
-    return F.grid_sample(x.float(), grid, mode=mode, align_corners=False)
+    return F.grid_sample(x.float(), grid, mode=mode, padding_mode=outside, align_corners=False)
 
 
 def _grey(x: Tensor) -> Tensor:

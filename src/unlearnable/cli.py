@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from unlearnable.protecting import Plan
 
 MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
+GO_ON = "stopped: the same command with --resume goes on from here."
+RUN_AGAIN = "stopped: the same command goes on from here; finished cells are kept."
 
 app = typer.Typer(
     name="unlearnable",
@@ -48,9 +50,6 @@ def main() -> None:
     except UnlearnableError as error:
         print(_plain(f"error: {error}"), file=sys.stderr)
         sys.exit(MISTAKE)
-    except KeyboardInterrupt:
-        print("\nstopped: the same command with --resume goes on from here.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 def _version(wanted: bool) -> None:
@@ -113,7 +112,7 @@ def protect(
     chosen = _settings(settings or [], form=form, surrogate=surrogate)
     whole = int(epsilon) if epsilon is not None and epsilon == int(epsilon) else epsilon
     budget = None if whole is None else Budget("linf", whole)
-    with _progress() as tell:
+    with _progress(GO_ON) as tell:
         from unlearnable.methods import make_method
         from unlearnable.protecting import protect as run
 
@@ -161,7 +160,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Train models on the files as published, and say how much they learnt."""
-    with _progress() as tell:
+    with _progress(RUN_AGAIN) as tell:
         from unlearnable.auditing import audit as run
 
         found = run(
@@ -225,7 +224,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Protect a built-in set of images and audit it, in about three minutes."""
-    with _progress() as tell:
+    with _progress(GO_ON) as tell:
         from unlearnable.demo import demo as run
 
         def announce(plan: Any) -> None:
@@ -245,13 +244,17 @@ def demo(
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress(stopped: str) -> Iterator[Any]:
     """One live line on a terminal, a plain line every few seconds otherwise."""
     from unlearnable.progress import Progress
 
     progress = Progress(sys.stderr)
     try:
         yield progress
+    except KeyboardInterrupt:
+        progress.close()
+        _note(stopped)
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         progress.close()
 

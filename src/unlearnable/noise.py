@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unlearnable.errors import DamagedError, SettingError, unknown
-from unlearnable.storage import open_new, read_json, replacing, sha256_array, write_json
+from unlearnable.storage import map_new, open_new, read_json, replacing, sha256_array, write_json
 
 Norm = Literal["linf", "l2", "l0", "none"]
 Form = Literal["sample-wise", "class-wise"]
@@ -250,8 +250,7 @@ def seal(
         _fill(values, levels, budget)
         return Noise(values, form, budget, made_by)
     with replacing(file, private=True) as unfinished:
-        open_new(unfinished, private=True).close()
-        mapped = np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=levels.shape)
+        mapped = map_new(unfinished, dtype, levels.shape)
         _fill(mapped, levels, budget)
         mapped.flush()
         del mapped

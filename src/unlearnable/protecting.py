@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearnable.data.folder import private_beside, refuse_occupied, refuse_overlap, write
+from unlearnable.data.folder import MANIFEST, private_beside, refuse_occupied, refuse_overlap, write
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.errors import SettingError, SourceError
@@ -24,7 +24,14 @@ from unlearnable.noise import Budget, Noise, seal
 from unlearnable.pgd import signs
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.settings import as_dict
-from unlearnable.storage import locked, private_folder, read_json, write_json
+from unlearnable.storage import (
+    locked,
+    map_new,
+    naming_the_place,
+    private_folder,
+    read_json,
+    write_json,
+)
 
 SEED_BITS = 48
 PROBE = 64  # images in the batch that the time is estimated from
@@ -129,8 +136,8 @@ def protect(
     method = make_method(method) if isinstance(method, str) else method
     budget = budget or method.published
     destination = Path(destination).expanduser()
-    place = Path(source) if isinstance(source, str | Path) and Path(source).exists() else None
-    if place is not None:
+    place = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if place is not None and place.exists():
         refuse_overlap(destination, place)
     refuse_occupied(destination, resume=resume)  # before the images are read, and again below
     images = open_images(
@@ -181,7 +188,7 @@ class _Job:
         resume: bool,
     ) -> _Job:
         """Write down what is to be done, or find what was being done."""
-        path = private / "manifest.json"
+        path = private / MANIFEST
         before = read_json(path) if resume and path.exists() else None
         if seed is None:
             seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
@@ -237,8 +244,8 @@ class _Job:
         started = time.monotonic()
         scratch = self.private / "levels.npy"
         shape = noise_shape(self.images, self.method.form)
-        levels = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.float32, shape=shape)
-        scratch.chmod(0o600)
+        with naming_the_place(scratch):
+            levels = map_new(scratch, np.float32, shape)
         facts = self.method(self.images, self.budget, run=self.run, out=levels)
         made_by = {
             key: self.manifest[key] for key in ("unlearnable", "settings", "classes", "source")
@@ -274,7 +281,7 @@ class _Job:
 
     def _remember(self, state: str) -> None:
         self.manifest["state"] = state
-        write_json(self.private / "manifest.json", self.manifest, private=True)
+        write_json(self.private / MANIFEST, self.manifest, private=True)
 
 
 def _name(method: Method) -> str:
@@ -301,9 +308,11 @@ def _refuse_other_job(before: dict[str, Any], now: dict[str, Any], private: Path
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings within settings under dotted names, such as `budget.size`."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat.update(value if isinstance(value, dict) else {key: value})
+        inner = value if isinstance(value, dict) else None
+        flat.update({key: value} if inner is None else {f"{key}.{k}": v for k, v in inner.items()})
     return flat
 
 

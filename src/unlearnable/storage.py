@@ -89,6 +89,26 @@ def open_new(path: Path, *, private: bool) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb")
 
 
+def map_new(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[Any]]:
+    """Make a private `.npy` file of zeros and map it into memory, its space on the disk reserved.
+
+    Without that a disk that fills up would end the process, by a signal and without a word.
+
+    Raises:
+        OSError: no space is left, or the place cannot be written to; nothing is left there.
+    """
+    try:
+        open_new(path, private=True).close()
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return array
+
+
 def write_json(path: Path, content: Any, *, private: bool = False) -> None:
     """Write `content` as indented JSON, whole or not at all."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)

@@ -200,9 +200,9 @@ MALFORMED = (
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
+    encoded = io.BytesIO(path.read_bytes())
     try:
-        content = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+        content = _ArraysOnly(encoded, encoding="latin1").load()
     except MALFORMED as error:
         raise DamagedError(
             f"{path} is damaged, or holds more than arrays, texts and numbers."

@@ -20,7 +20,6 @@ MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "P": "RGB
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA", "LA": "LA", "RGBA": "RGBA"}
 UNSUPPORTED = frozenset({".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef"})
 ORIENTATION, SIDEWAYS = 0x0112, 5  # the EXIF tag, and the first of its values that swap the sides
-LARGEST = 178_956_970  # pixels, Pillow's own limit against decompression bombs
 # What Pillow raises for a file that is not what it claims to be.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, KeyError)
 
@@ -71,12 +70,14 @@ def decode(source: Path | io.BytesIO) -> Picture:
 
 
 def probe(source: Path | io.BytesIO) -> tuple[int, int, bool]:
-    """Upright height and width of an image, and whether it is grey, from its header alone.
+    """Upright height and width of an image, and whether it is grey; as a rule from its header.
 
     Raises:
         SourceError: as for `decode`, but for damage further into the file.
     """
     with _opened(source) as image:
+        if image.format == "TIFF":
+            image.load()  # Pillow turns a TIFF as it loads it, and states its turned size before
         width, height = image.size
         if image.getexif().get(ORIENTATION, 1) >= SIDEWAYS:
             width, height = height, width
@@ -90,14 +91,14 @@ def _opened(source: Path | io.BytesIO) -> Iterator[Image.Image]:
         raise SourceError(f"{source.suffix} files are not read: convert it to PNG or JPEG")
     try:
         with Image.open(source) as image:
-            if image.width * image.height > LARGEST:
-                raise SourceError(f"it has more than {LARGEST // 10**6} megapixels")
             if getattr(image, "n_frames", 1) > 1:
                 raise SourceError("it has several frames or pages")
             if image.mode not in MODES:
                 raise SourceError(f"its colour mode {image.mode} is not grey or RGB of 8 bits")
             yield image
-    except (Image.DecompressionBombError, *UNREADABLE) as error:
+    except Image.DecompressionBombError as error:
+        raise SourceError("it has more than 178 megapixels, which Pillow does not open") from error
+    except UNREADABLE as error:
         raise SourceError("it is not a readable image, or is truncated") from error
 
 

@@ -17,6 +17,7 @@ from unlearnable.errors import DamagedError, DestinationError
 from unlearnable.noise import Noise
 from unlearnable.storage import LOCK, naming_the_place, write_bytes
 
+MANIFEST = "manifest.json"
 BATCH = 512  # files between two reports of progress
 UNCHANGED = 99.0  # dB, what an unchanged image counts as in a mean
 
@@ -41,7 +42,10 @@ class Written:
 
 def private_beside(destination: Path) -> Path:
     """The folder that keeps the noise, the seed and the checkpoints of a protected folder."""
-    return destination.with_name(f"{destination.name}.private")
+    place = destination.resolve() if destination.name in ("", "..") else destination
+    if not place.name:
+        raise DestinationError(f"{place} cannot be a destination: name a folder below it.")
+    return place.with_name(f"{place.name}.private")
 
 
 def refuse_overlap(destination: Path, source: Path) -> None:
@@ -50,8 +54,8 @@ def refuse_overlap(destination: Path, source: Path) -> None:
     Raises:
         DestinationError: it, or its private folder, is the source, holds it or lies inside it.
     """
-    place, origin = destination.expanduser().resolve(), source.expanduser().resolve()
-    for ours in (place, private_beside(place)):
+    place, origin = destination.expanduser(), source.expanduser().resolve()
+    for ours in (place.resolve(), private_beside(place).resolve()):
         if ours == origin or origin in ours.parents or ours in origin.parents:
             raise DestinationError(
                 f"the destination {destination} is, holds or lies inside the source {source}: "
@@ -65,14 +69,18 @@ def refuse_occupied(destination: Path, *, resume: bool) -> None:
     Raises:
         DestinationError: it is a file, or it or its private folder is not empty.
     """
-    if destination.exists() and not destination.is_dir():
-        raise DestinationError(f"{destination} is a file: choose a folder that is not there yet.")
-    for folder in (destination, private_beside(destination)):
-        if not resume and folder.is_dir() and {e.name for e in folder.iterdir()} - {LOCK}:
-            raise DestinationError(
-                f"{folder} is not empty: choose another destination, or continue an interrupted "
-                "run with --resume."
+    private = private_beside(destination)
+    going_on = resume and (private / MANIFEST).exists()
+    for folder in (destination, private):
+        if folder.exists() and not folder.is_dir():
+            raise DestinationError(f"{folder} is a file: choose another destination.")
+        if not going_on and folder.is_dir() and {e.name for e in folder.iterdir()} - {LOCK}:
+            advice = (
+                "and there is no run to resume: choose another destination."
+                if resume
+                else "choose another destination, or continue an interrupted run with --resume."
             )
+            raise DestinationError(f"{folder} is not empty{',' if resume else ':'} {advice}")
 
 
 def write(

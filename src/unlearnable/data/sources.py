@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -101,7 +102,7 @@ def _open_npz(path: Path) -> ImageSet:
             arrays = [content[key] for key in ("images", "labels", "classes") if key in content]
     except FileNotFoundError as error:
         raise SourceError(f"there is no file {path}.") from error
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise SourceError(f"{path} is not a readable .npz of plain arrays.") from error
     return _arrays(*arrays, source=str(path))
 
@@ -128,7 +129,12 @@ def _arrays(
             f"at least {SMALLEST}×{SMALLEST} are needed."
         )
     highest = int(labels.max(initial=0))
-    names = [str(name) for name in (range(highest + 1) if classes is None else classes)]
+    if classes is None and highest > len(labels):
+        raise SourceError(
+            f"{source}: labels run up to {highest} for {len(labels)} images: number the classes "
+            "from 0, without gaps."
+        )
+    names = [str(name) for name in (range(highest + 1) if classes is None else np.ravel(classes))]
     if labels.min(initial=0) < 0 or highest >= len(names):
         raise SourceError(f"{source}: labels must run from 0 to {len(names) - 1}.")
     return from_arrays(np.ascontiguousarray(images), labels.astype(np.int64), names, source=source)

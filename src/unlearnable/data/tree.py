@@ -63,7 +63,7 @@ def _is_image(name: str) -> bool:
 
 
 def _refuse_loose(base: Path, classes: list[str]) -> None:
-    loose = sorted(entry.name for entry in os.scandir(base) if _is_image(entry.name))
+    loose = sorted(e.name for e in os.scandir(base) if _is_image(e.name) and not e.is_dir())
     if loose and not classes:
         raise SourceError(
             f"{base} is flat: its {len(loose)} images are in no class. Make one sub-folder a "

@@ -1,0 +1,38 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def draw(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def pixels() -> Callable[..., NDArray[np.uint8]]:
+    """Random pixels of a shape: `pixels(16, 16, 3, seed=1)`."""
+    return draw
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small folder of class folders, its images JPEG and PNG by turns, and name it."""
+
+    def write(
+        name: str = "photos",
+        classes: Sequence[str] = ("cat", "dog"),
+        each: int = 2,
+        size: tuple[int, int] = (16, 16),
+        suffixes: Sequence[str] = (".jpg", ".png"),
+    ) -> Path:
+        for label, kind in enumerate(classes):
+            (tmp_path / name / kind).mkdir(parents=True)
+            for number in range(each):
+                file = tmp_path / name / kind / f"{number}{suffixes[number % len(suffixes)]}"
+                Image.fromarray(draw(*size, 3, seed=100 * label + number)).save(file)
+        return tmp_path / name
+
+    return write

@@ -1,10 +1,17 @@
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+# Tests are many and tiny: one thread each is faster, here and in the commands that they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def draw(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -36,3 +43,21 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address under which this machine serves `tmp_path` to itself."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -258,6 +258,18 @@ def test_only_l2_takes_parts_of_a_level() -> None:
         Budget("l0", 8.5)
 
 
+@pytest.mark.parametrize(
+    ("norm", "expected"), [("linf", [12, 1]), ("l2", [13, 2]), ("l0", [1, 2]), ("none", [12, 1])]
+)
+def test_each_norm_is_measured_image_by_image(norm: Any, expected: list[float]) -> None:
+    changes = np.zeros((2, 3, 2, 2), np.int8)
+    changes[0, :, 0, 1] = 12, 0, -5
+    changes[1, :2, :, 0] = -1
+    assert Budget(norm, 8).measure(changes).tolist() == expected
+    assert Budget(norm, 2).admits(changes) == (norm in ("l0", "none"))
+    assert Budget(norm, 13).admits(changes)
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> Noise:
     values = np.random.default_rng(0).uniform(-10, 10, (4, 3, 5, 6))

@@ -143,6 +143,13 @@ def test_a_private_file_is_its_owners_alone_at_every_moment(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("permissive")
+def test_a_private_file_is_its_owners_alone_whoever_wrote_it(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file", private=True) as unfinished:
+        unfinished.write_text("new")
+    assert mode(tmp_path / "file") == 0o600
+
+
+@pytest.mark.usefixtures("permissive")
 def test_private_writers_make_private_files(tmp_path: Path) -> None:
     write_bytes(tmp_path / "a", b"", private=True)
     write_json(tmp_path / "b", {}, private=True)

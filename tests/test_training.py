@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,6 @@ from unlearnable.training import (
 )
 
 SHORT = Schedule(epochs=4, batch_size=8, learning_rate=0.05, augmentations="crop:1 flip")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks as small as these only wait for one another on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def coloured(count: int = 40, seed: int = 0) -> ImageSet:
@@ -101,7 +92,7 @@ def test_the_paper_has_a_schedule_for_each_of_its_data_sets() -> None:
 
 def test_an_unknown_scale_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(
-        SettingError, match=r"'fast': choose one of quick, paper:cifar10, .*, paper"
+        SettingError, match=r"'fast': choose one of quick, demo, paper:cifar10, .*, paper"
     ):
         schedule_for("fast", "cifar10")
 

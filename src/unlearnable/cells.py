@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.errors import DestinationError, SettingError
+from unlearnable.errors import BusyError, SettingError
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
@@ -108,12 +108,12 @@ class Bench:
             state.mkdir(parents=True, exist_ok=True)
             try:
                 with locked(state):
-                    result = self._train(cell, state, place, len(cells))
-                    write_json(self.path(cell), result)
+                    if not self.path(cell).exists():
+                        result = self._train(cell, state, place, len(cells))
+                        write_json(self.path(cell), result)
                     (state / "fit.safetensors").unlink(missing_ok=True)
-            except DestinationError:
-                if not self.path(cell).exists():
-                    elsewhere += 1
+            except BusyError:
+                elsewhere += 1
         return elsewhere
 
     def _train(self, cell: Cell, state: Path, place: int, count: int) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def demo(
         test="shapes",
         out=out / "audit",
         seeds=(seed,),
+        scale="demo",
         device=device,
         tell=tell,
         announce=announce,

@@ -4,6 +4,7 @@
     ├── SettingError       a name, number or option that is not allowed
     ├── SourceError        images that cannot be used as they are
     ├── DestinationError   a place that cannot be written to
+    │   └── BusyError      … because another process is at it
     ├── DamagedError       a file that should be ours and is not, or not whole
     └── MissingExtraError  a library that an optional source or method needs
 
@@ -30,6 +31,10 @@ class SourceError(UnlearnableError):
 
 class DestinationError(UnlearnableError):
     """A place that cannot be written to."""
+
+
+class BusyError(DestinationError):
+    """A place that another process is writing to."""
 
 
 class DamagedError(UnlearnableError):

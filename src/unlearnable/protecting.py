@@ -128,8 +128,9 @@ def protect(
 
     Example:
         >>> import tempfile
+        >>> from unlearnable.data.shapes import shapes
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     done = protect("shapes", f"{folder}/out", method="random", seed=1)
+        ...     done = protect(shapes(20), f"{folder}/out", method="random", seed=1)
         ...     done.manifest["largest_change"]
         8
     """
@@ -172,6 +173,7 @@ class _Job:
     private: Path
     run: Run
     manifest: dict[str, Any]
+    seconds: float | None
 
     @classmethod
     def begin(
@@ -193,6 +195,7 @@ class _Job:
         if seed is None:
             seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
         run = Run.start(device, seed=seed, tell=tell, state=private)
+        seconds = estimated_seconds(method, images, run)  # first: it may refuse the model
         settings = {
             "method": _name(method),
             "method_settings": as_dict(method),
@@ -217,7 +220,7 @@ class _Job:
             manifest = before
         else:
             write_json(path, manifest, private=True)
-        return cls(images, method, budget, destination, private, run, manifest)
+        return cls(images, method, budget, destination, private, run, manifest, seconds)
 
     def plan(self) -> Plan:
         """What `announce` is told."""
@@ -230,7 +233,7 @@ class _Job:
             budget=self.budget,
             destination=self.destination,
             private=self.private,
-            seconds=estimated_seconds(self.method, self.images, self.run),
+            seconds=self.seconds,
             hardware=self.run.hardware(),
             skipped=self.images.skipped,
             ignored=self.images.ignored,

@@ -17,6 +17,7 @@ import torch
 
 from unlearnable.errors import SettingError, unknown
 
+KINDS = ("cpu", "cuda", "mps")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -132,6 +133,8 @@ def _best_device() -> str:
 def _present(name: str) -> torch.device:
     try:
         device = torch.device(name)
+        if device.type not in KINDS or str(device).startswith("cpu:"):
+            raise RuntimeError(f"{device} is none of {KINDS}")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SettingError(

@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from unlearnable.errors import DamagedError, DestinationError
+from unlearnable.errors import BusyError, DamagedError, DestinationError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 LOCK = "lock"
@@ -143,13 +143,13 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process alone; the lock falls with the process, however it ends.
 
     Raises:
-        DestinationError: another process holds it.
+        BusyError: another process holds it.
     """
     lock = FileLock(folder / LOCK, mode=PRIVATE_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise DestinationError(
+        raise BusyError(
             f"another run is writing to {folder}: wait for it, or choose another destination."
         ) from error
     try:

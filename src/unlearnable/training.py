@@ -74,6 +74,8 @@ _PAPER = Schedule(
 )
 SCHEDULES = {
     "quick": Schedule(),
+    # small steps, and many: the built-in set has few images, and shapes that turn take long to tell
+    "demo": Schedule(epochs=12, batch_size=32, learning_rate=0.05),
     # Huang et al. 2021, by data set; last epoch, batches of 128
     "paper:cifar10": _PAPER,
     "paper:svhn": replace(_PAPER, epochs=30, augmentations=""),
@@ -214,8 +216,15 @@ def fit(
         clip=schedule.clip,
         nesterov=schedule.nesterov,
     )
-    settings = {"schedule": asdict(schedule), "data": train.digest() if run.state else None}
-    checkpoint = Checkpoint(run.state, job, {**settings, "seed": run.seed})
+    settings = {
+        "schedule": asdict(schedule),
+        "data": train.digest() if run.state else None,
+        "weights": {name: list(p.shape) for name, p in model.named_parameters()},
+        "tested": test is not None,
+        "seed": run.seed,
+        "precision": run.precision,
+    }
+    checkpoint = Checkpoint(run.state, job, settings)
     curve = _resumed(learner, checkpoint)
     data = run.upload(train.images), torch.from_numpy(train.labels).to(run.device)
     tests = None if test is None else run.upload(test.images)

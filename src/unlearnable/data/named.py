@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def _naming_the_network(name: str) -> Iterator[None]:
     """Turn what torchvision raises where nothing can be fetched into one sentence."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
         raise SourceError(f"{name} cannot be fetched: {error}.") from error
 
 

@@ -20,10 +20,10 @@ from unlearnable.errors import SettingError
 
 SIDE = 32
 SCALE = 4  # drawn larger and brought down, for smooth edges
-CONTRAST = (30, 70)  # mean difference of the two colours, in levels
-CLOUDS, GRAIN = 20, (8, 16)  # strength of the background and of pixel noise, in levels
-RADIUS = (0.2, 0.36)  # of the shape, in image sides
-TURN = 0.35  # largest turn either way, in radians
+CONTRAST = (30, 80)  # mean difference of the two colours, in levels
+CLOUDS, GRAIN = 15, (1, 3)  # strength of the background and of pixel noise, in levels
+RADIUS = (0.24, 0.4)  # of the shape, in image sides
+TURN = math.pi  # largest turn either way, in radians
 Point = tuple[float, float]
 
 

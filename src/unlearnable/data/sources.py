@@ -92,7 +92,7 @@ def _open(
 
 def _open_npz(path: Path) -> ImageSet:
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             missing = {"images", "labels"} - set(content.files)
             if missing:
                 raise SourceError(

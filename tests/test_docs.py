@@ -1,0 +1,18 @@
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_table_of_the_readme_is_that_of_its_results():
+    text = (ROOT / "README.md").read_text()
+    tables = re.findall(r"<!-- table: (\S+) -->\n(.*?)<!-- /table -->", text, re.DOTALL)
+    assert tables
+    for path, table in tables:
+        assert table.strip() == (ROOT / path).read_text().strip()
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", (ROOT / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -110,8 +110,9 @@ def protect(
     from unlearnable.noise import Budget
 
     chosen = _settings(settings or [], form=form, surrogate=surrogate)
-    whole = int(epsilon) if epsilon is not None and epsilon == int(epsilon) else epsilon
-    budget = None if whole is None else Budget("linf", whole)
+    budget = None
+    if epsilon is not None:
+        budget = Budget("linf", int(epsilon) if epsilon.is_integer() else epsilon)
     with _progress(GO_ON) as tell:
         from unlearnable.methods import make_method
         from unlearnable.protecting import protect as run
@@ -351,5 +352,5 @@ def _note(text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """File names may hold bytes that are no text."""
-    return text.encode("utf-8", "replace").decode()
+    """One printable line: file names may hold line breaks, and bytes that are no text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -176,9 +176,17 @@ def test_a_second_run_into_one_destination_is_refused(tmp_path, images):
     assert second.stderr.count("\n") == 1
 
 
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from unlearnable.cli import main; main()"
+)
+"""The command line, also where the tests run in the background and inherit a deaf ear to SIGINT."""
+
+
 def test_an_interrupt_leaves_a_state_to_go_on_from(tmp_path, images):
     out = tmp_path / "out"
-    first = subprocess.Popen(command(images, out), stderr=subprocess.PIPE, text=True)
+    arguments = [sys.executable, "-c", INTERRUPTIBLE, *command(images, out)[3:]]
+    first = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "out.private" / "search.safetensors").exists():
         assert first.poll() is None
         time.sleep(0.01)

@@ -238,8 +238,9 @@ def demo(
     _print_audit(made.audit.rows)
     print(
         f"\nSee {made.picture}: clean, noise ×10, protected."
-        "\nThis is the friendly case. Greyscale, JPEG and adversarial training undo much of such"
-        "\nnoise, and it does nothing against models or copies that exist already."
+        "\nThis is the friendly case, trained without random crops, with which models learn this"
+        "\nplain set in spite of the noise. Greyscale, JPEG and adversarial training undo much of"
+        "\nsuch noise anywhere, and it does nothing against models or copies that exist already."
         "\nNext: unlearnable protect YOUR-PHOTOS/ PROTECTED/"
     )
 

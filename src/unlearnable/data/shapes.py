@@ -21,8 +21,8 @@ from unlearnable.errors import SettingError
 SIDE = 32
 SCALE = 4  # drawn larger and brought down, for smooth edges
 CONTRAST = (30, 80)  # mean difference of the two colours, in levels
-CLOUDS, GRAIN = 15, (1, 3)  # strength of the background and of pixel noise, in levels
-RADIUS = (0.24, 0.4)  # of the shape, in image sides
+CLOUDS, GRAIN = 10, (1, 2)  # strength of the background and of pixel noise, in levels
+RADIUS = (0.26, 0.42)  # of the shape, in image sides
 TURN = math.pi  # largest turn either way, in radians
 Point = tuple[float, float]
 

@@ -89,8 +89,7 @@ def time_to_lambda(images: ImageSet, run: Run, options: argparse.Namespace) -> d
     repeats = []
     for _ in range(options.repeats):
         book = textbook_of(images, run, options.surrogate)
-        bare = book.bare_rate()
-        a_round, rate = one_round(book, options.share)
+        a_round, rate, bare = one_round(book, options.share)
         out = np.zeros(noise_shape(images, method.form), np.float32)
         started = time.perf_counter()
         facts = method(images, Budget(), run=run, out=out)
@@ -115,17 +114,16 @@ def time_to_lambda(images: ImageSet, run: Run, options: argparse.Namespace) -> d
     }
 
 
-def one_round(book: Textbook, share: float) -> tuple[float, float]:
-    """Seconds of a whole textbook round, its sweep measured on a share; and the sweep's rate."""
+def one_round(book: Textbook, share: float) -> tuple[float, float, float]:
+    """Seconds of a whole textbook round, its sweep measured on a share; its rate, and the bare."""
     started = time.perf_counter()
     book.train()
-    trained = time.perf_counter()
-    steps = book.sweep(max(1, round(share * len(book.x))))
-    swept = time.perf_counter()
+    trained = time.perf_counter() - started
+    rate, bare = book.rates(max(1, round(share * len(book.x))))
+    started = time.perf_counter()
     book.error()
-    judged = time.perf_counter()
-    rate = steps / (swept - trained)
-    return (trained - started) + len(book.x) * T / rate + (judged - swept), rate
+    judged = time.perf_counter() - started
+    return trained + len(book.x) * T / rate + judged, rate, bare
 
 
 def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, Any]:
@@ -136,8 +134,7 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     repeats = []
     for _ in range(options.repeats):
         book = textbook_of(some, run, options.surrogate)
-        bare = book.bare_rate()
-        _, theirs = one_round(book, 1.0)
+        theirs, bare = book.rates(count)
         model = make_model(options.surrogate, len(images.classes), min(images.size))
         search = Search.begin(some, "sample-wise", 8, run, start="zero")
         started = time.perf_counter()

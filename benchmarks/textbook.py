@@ -64,19 +64,16 @@ class Textbook:
             nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
             self.optimizer.step()
 
-    def sweep(self, count: int | None = None) -> int:
-        """T steps on the first `count` images (all by default); returns the image-steps."""
+    def sweep(self, some: Tensor | None = None) -> None:
+        """T steps on some images by row, or on all."""
         self.model.eval().requires_grad_(False)
-        done = 0
-        for rows in torch.arange(len(self.x) if count is None else count).split(BATCH):
+        for rows in (torch.arange(len(self.x)) if some is None else some).split(BATCH):
             x, y, delta = self.x[rows], self.y[rows], self.delta[rows]
             for _ in range(T):
                 gradient = input_gradient(self.model, x + delta, y)
                 delta = (delta - STEP * gradient.sign()).clamp(-EPSILON, EPSILON)
                 delta = (x + delta).clamp(0, 1) - x
-                done += len(rows)
             self.delta[rows] = delta
-        return done
 
     @torch.no_grad()
     def error(self) -> float:
@@ -88,14 +85,23 @@ class Textbook:
             wrong += int((found != self.y[rows]).sum())
         return wrong / len(self.x)
 
-    def bare_rate(self, seconds: float = 5.0) -> float:
-        """Images a second of nothing but `input_gradient`, for comparison with the sweep's rate."""
+    def rates(self, count: int) -> tuple[float, float]:
+        """Image-steps a second of a sweep on `count` images, and of bare gradients on the same.
+
+        The two are timed batch by batch, by turns, so that a busy machine is as busy for both.
+        """
         self.model.eval().requires_grad_(False)
-        x, y, done, started = self.x[:BATCH], self.y[:BATCH], 0, time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            input_gradient(self.model, x, y)
-            done += len(x)
-        return done / (time.perf_counter() - started)
+        swept = bare = 0.0
+        for rows in torch.arange(count).split(BATCH):
+            started = time.perf_counter()
+            self.sweep(rows)
+            between = time.perf_counter()
+            x, y = self.x[rows], self.y[rows]
+            for _ in range(T):
+                input_gradient(self.model, x, y)
+            swept += between - started
+            bare += time.perf_counter() - between
+        return count * T / swept, count * T / bare
 
     def search(self, stop_error: float = 0.01, most: int = 30) -> list[float]:
         """Rounds until the error is at most λ; the error after each."""

@@ -53,7 +53,7 @@ def main() -> None:
         images, run, options
     )
     record = {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2], "DATA", *sys.argv[3:]]),
+        "settings": {k: v for k, v in vars(options).items() if k not in ("data", "out")},
         "images": len(images),
         "hardware": run.hardware(),
         "commit": commit(),

@@ -15,7 +15,7 @@ from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.gather import folder_name
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
-from unlearnable.errors import SettingError, SourceError, unknown
+from unlearnable.errors import DamagedError, SettingError, SourceError, unknown
 from unlearnable.noise import Budget
 from unlearnable.report.table import markdown
 from unlearnable.runtime import Run, Tell, silent
@@ -160,7 +160,10 @@ def _budget(protected: Path, clean: ImageSet, published: ImageSet) -> Budget:
     """The budget that the manifest states or, without one, the largest change there is."""
     manifest = private_beside(protected) / MANIFEST
     if manifest.exists():
-        return Budget(**read_json(manifest)["settings"]["budget"])
+        try:
+            return Budget(**read_json(manifest)["settings"]["budget"])
+        except (KeyError, TypeError) as error:
+            raise DamagedError(f"{manifest} is not a manifest of this library.") from error
     pairs = zip(clean.images, published.images, strict=True)
     largest = max(int(np.abs(a.astype(np.int16) - b).max()) for a, b in pairs)
     return Budget("linf", max(1, largest))

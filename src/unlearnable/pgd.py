@@ -86,7 +86,7 @@ def sweep(
             tell((step + (batch[-1].item() + 1) / len(images)) / steps)
         image_steps += len(rows)
         if leave is not None:
-            rows = rows[torch.cat(losses) >= leave]
+            rows = rows[~(torch.cat(losses) < leave)]  # a loss that is no number has not converged
             if len(rows) == 0:
                 break
     return Swept(rows, image_steps)

@@ -147,7 +147,7 @@ def test_images_of_mixed_sizes_come_to_one(hub):
 
 
 @pytest.mark.parametrize(
-    ("labels", "classes"), [([7, 10, 7], ("10", "7")), (["x", "b", "x"], ("b", "x"))]
+    ("labels", "classes"), [([7, 10, 7], ("7", "10")), (["x", "b", "x"], ("b", "x"))]
 )
 def test_a_plain_column_of_labels_will_do(hub, labels, classes):
     kind = datasets.Value("string" if isinstance(labels[0], str) else "int64")

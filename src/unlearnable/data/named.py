@@ -149,7 +149,7 @@ def open_hub(name: str, split: Split, reading: Reading) -> ImageSet:
     without = sum(v is None or (named and v < 0) for v in values)  # the hub's "unknown" is -1
     if without:
         raise SourceError(f"hf:{name} has {without} images without a label: choose another split.")
-    known = list(getattr(feature, "names", None) or sorted({str(v) for v in values}))
+    known = list(getattr(feature, "names", None) or map(str, sorted(set(values))))
     labels = [v if named else known.index(str(v)) for v in values]
     encoded = data.cast_column(image, datasets.Image(decode=False))
     counts = [0] * len(known)

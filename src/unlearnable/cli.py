@@ -237,7 +237,7 @@ def demo(
         return
     _print_audit(made.audit.rows)
     print(
-        f"\nSee {made.picture}: clean, noise ×10, protected."
+        f"\nSee {made.picture}: clean, noise 10 times, protected."
         "\nThis is the friendly case, trained without random crops, with which models learn this"
         "\nplain set in spite of the noise. Greyscale, JPEG and adversarial training undo much of"
         "\nsuch noise anywhere, and it does nothing against models or copies that exist already."

@@ -57,6 +57,13 @@ def check(instance: Any) -> None:
             _check_bounds(instance, field, hints[field.name], value)
 
 
+def fill(instance: Any, defaults: Mapping[str, Any]) -> None:
+    """Give the fields left at None their defaults, where those hang on other fields."""
+    for name, value in defaults.items():
+        if getattr(instance, name) is None:
+            object.__setattr__(instance, name, value)
+
+
 def parse(cls: type[T], pairs: Mapping[str, str]) -> T:
     """Make a `cls` from texts such as `{"steps": "20"}`, converting each to its field's type.
 

@@ -167,7 +167,7 @@ def test_nothing_unfinished_is_ever_seen_in_the_published_folder(
     assert seen == [tmp_path / "out.private"] * 4
 
 
-@pytest.mark.parametrize("name", ["../escape", "cat/../../escape", "/tmp/escape"])
+@pytest.mark.parametrize("name", ["../escape", "cat/../../escape", "/escape"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(photos, publish, tmp_path, name):
     images = open_images(photos())
     images = replace(images, origins=(Origin(name, images.origins[0].encoded), *images.origins[1:]))

@@ -22,7 +22,7 @@ from unlearnable.methods.search import Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import check, fill, setting
 from unlearnable.training import Learner, shuffled
 
 PRESETS: dict[tuple[str, Form], dict[str, Any]] = {
@@ -74,9 +74,7 @@ class ErrorMinimizing:
 
     def __post_init__(self) -> None:
         check(self)
-        for name, value in PRESETS[self.preset, self.form].items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
+        fill(self, PRESETS[self.preset, self.form])
 
     @property
     def passes(self) -> float:

@@ -18,7 +18,7 @@ from unlearnable.methods.search import Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import check, fill, setting
 from unlearnable.training import SCHEDULES, fit
 
 BY_FORM: dict[Form, dict[str, Any]] = {
@@ -54,9 +54,7 @@ class ErrorMaximizing:
 
     def __post_init__(self) -> None:
         check(self)
-        for name, value in BY_FORM[self.form].items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
+        fill(self, BY_FORM[self.form])
 
     @property
     def passes(self) -> float:

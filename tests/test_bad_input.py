@@ -290,3 +290,25 @@ def test_a_process_of_its_own_prints_one_line_and_ends_with_two(photos, tmp_path
     )
     assert done.returncode == 2 and done.stdout == ""
     assert "0.jpg cannot be used: it is not a readable image" in the_sentence(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--epsilon", "abc"], "'--epsilon'"),
+        (["--seed", "1.5"], "'--seed'"),
+        (["--frob"], "--frob"),
+    ],
+)
+def test_options_that_cannot_be_parsed(refused, photos, options, expected):
+    said = refused(photos(), *options)
+    assert expected in said and "see `unlearnable protect --help`" in said
+
+
+def test_an_option_and_a_command_that_are_missing(run):
+    status, out, err = run("audit", "somewhere")
+    assert status == 2 and out == "" and "Missing option '--clean'" in the_sentence(err)
+    status, out, err = run("frobnicate")
+    assert status == 2 and out == "" and "frobnicate" in the_sentence(err)
+    status, out, err = run()
+    assert status == 2 and "protect" in out and err == ""

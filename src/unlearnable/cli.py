@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
 GO_ON = "stopped: the same command with --resume goes on from here."
+USAGE_ERROR: Any = typer.BadParameter.__base__  # typer gives it no public name
 RUN_AGAIN = "stopped: the same command goes on from here; finished cells are kept."
 
 app = typer.Typer(
@@ -46,10 +47,19 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupte
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and status 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except UnlearnableError as error:
-        print(_plain(f"error: {error}"), file=sys.stderr)
-        sys.exit(MISTAKE)
+        _note(f"error: {error}")
+    except USAGE_ERROR as error:
+        if len(sys.argv) > 1:  # a bare `unlearnable` has shown its help
+            message = error.format_message().rstrip(".")
+            _note(f"error: {message}: see `{_called(error)} --help`.")
+    sys.exit(MISTAKE)
+
+
+def _called(error: Any) -> str:
+    """The command that a usage error is about, as it was typed."""
+    return error.ctx.command_path if error.ctx else app.info.name
 
 
 def _version(wanted: bool) -> None:

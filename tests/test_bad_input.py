@@ -312,3 +312,7 @@ def test_an_option_and_a_command_that_are_missing(run):
     assert status == 2 and out == "" and "frobnicate" in the_sentence(err)
     status, out, err = run()
     assert status == 2 and "protect" in out and err == ""
+
+
+def test_a_source_that_is_too_long_for_a_path(refused):
+    assert "there is no folder" in refused("x" * 5000)

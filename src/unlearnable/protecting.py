@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -138,7 +139,7 @@ def protect(
     budget = budget or method.published
     destination = Path(destination).expanduser()
     place = Path(source).expanduser() if isinstance(source, str | Path) else None
-    if place is not None and place.exists():
+    if place is not None and os.path.exists(place):
         refuse_overlap(destination, place)
     refuse_occupied(destination, resume=resume)  # before the images are read, and again below
     images = open_images(

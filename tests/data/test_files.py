@@ -207,3 +207,12 @@ def test_without_a_working_size_a_picture_keeps_its_own(pixels):
     grey = pixels(9, 11, 1)
     assert np.array_equal(at_working_size(Picture(grey), None, 1), grey)
     assert np.array_equal(at_working_size(Picture(grey), (9, 11), 3), np.repeat(grey, 3, axis=2))
+
+
+def test_of_a_phone_photo_with_a_depth_map_the_photo_is_taken(pixels):
+    photo, depth = (Image.fromarray(pixels(16, 24, 3, seed=seed)) for seed in range(2))
+    file = encoded(photo, "MPO", save_all=True, append_images=[depth], quality=100, subsampling=0)
+    assert probe(file) == (16, 24, False)
+    file.seek(0)
+    change = decode(file).pixels.astype(int) - np.asarray(photo)
+    assert np.abs(change).mean() < 2

@@ -112,6 +112,9 @@ def test_links_are_followed_once(photos, tmp_path):
     folder, elsewhere = photos(each=1), photos("elsewhere", classes=("bird",), each=2)
     (folder / "bird").symlink_to(elsewhere / "bird", target_is_directory=True)
     assert read(folder).names == ("bird/0", "bird/1", "cat/0", "dog/0")
+    for name in ("one", "two"):
+        (folder / "dog" / name).symlink_to(elsewhere / "bird", target_is_directory=True)
+    assert read(folder).names[3:] == ("dog/0", "dog/one/0", "dog/one/1", "dog/two/0", "dog/two/1")
     (folder / "cat" / "again").symlink_to(folder / "cat", target_is_directory=True)
     with pytest.raises(SourceError, match="leads round in a circle"):
         read(folder)
@@ -122,3 +125,11 @@ def test_a_name_that_is_no_text_is_read_all_the_same(photos):
     strange = os.fsencode(folder / "cat") + b"/\xff\xfe.jpg"
     shutil.copy(folder / "cat" / "0.jpg", strange)
     assert read(folder).names[1] == "cat/" + os.fsdecode(b"\xff\xfe")
+
+
+def test_a_name_that_would_become_a_folder_is_refused(photos):
+    folder = photos(each=1)
+    (folder / "cat" / "0.png").mkdir()
+    shutil.copy(folder / "cat" / "0.jpg", folder / "cat" / "0.png" / "x.jpg")
+    with pytest.raises(SourceError, match=r"cat/0 would become cat/0\.png, which is a folder"):
+        read(folder)

@@ -19,6 +19,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
 MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "P": "RGB", "PA": "RGBA"}
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA", "LA": "LA", "RGBA": "RGBA"}
 UNSUPPORTED = frozenset({".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef"})
+FIRST_IS_THE_PHOTO = frozenset({"MPO"})  # phones put depth maps and previews behind it
 ORIENTATION, SIDEWAYS = 0x0112, 5  # the EXIF tag, and the first of its values that swap the sides
 # What Pillow raises for a file that is not what it claims to be.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, KeyError)
@@ -91,7 +92,7 @@ def _opened(source: Path | io.BytesIO) -> Iterator[Image.Image]:
         raise SourceError(f"{source.suffix} files are not read: convert it to PNG or JPEG")
     try:
         with Image.open(source) as image:
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "n_frames", 1) > 1 and image.format not in FIRST_IS_THE_PHOTO:
                 raise SourceError("it has several frames or pages")
             if image.mode not in MODES:
                 raise SourceError(f"its colour mode {image.mode} is not grey or RGB of 8 bits")

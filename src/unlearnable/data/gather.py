@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 import numpy as np
@@ -105,6 +106,12 @@ def refuse_unusable(images: ImageSet) -> ImageSet:
         raise SourceError(
             f"{' and '.join(twins)} would both become {name}.png: rename one of them."
         )
+    folders = {str(above) for name in images.names for above in PurePosixPath(name).parents}
+    for name in images.names:
+        if f"{name}.png" in folders:
+            raise SourceError(
+                f"{images.source}: {name} would become {name}.png, which is a folder: rename one."
+            )
     return images
 
 

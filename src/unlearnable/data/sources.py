@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,11 @@ def _open(
     text, path = str(source), Path(source).expanduser()
     if text.startswith("hf:"):
         return open_hub(text.removeprefix("hf:"), split, reading)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, no error for what can be no path
         return open_folder(path, split, reading)
     if path.suffix == ".npz":
         return _open_npz(path)
-    if path.is_file():
+    if os.path.isfile(path):
         raise SourceError(f"{path} is a file: give a folder of class folders, or an .npz file.")
     if text == "shapes":
         return shapes(split=split)

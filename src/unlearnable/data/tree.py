@@ -78,16 +78,19 @@ def _refuse_loose(base: Path, classes: list[str]) -> None:
 
 def _images_below(folder: Path) -> tuple[list[Path], int]:
     """Image files at any depth, sorted by their path, and how many other files there are."""
-    images, others, seen = [], 0, set()
+    images, others = [], 0
     for place, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        real = os.path.realpath(place)
-        if real in seen:
+        if Path(place).resolve() in {above.resolve() for above in _between(folder, Path(place))}:
             raise SourceError(f"{place} is a link that leads round in a circle: remove it.")
-        seen.add(real)
         for name in files:
             if _is_image(name):
                 images.append(Path(place, name))
             elif not name.startswith("."):
                 others += 1
     return sorted(images, key=lambda path: path.relative_to(folder).parts), others
+
+
+def _between(folder: Path, place: Path) -> list[Path]:
+    """The folders above `place`, up to `folder`; none if they are the same."""
+    return [folder / part for part in place.relative_to(folder).parents] if place != folder else []

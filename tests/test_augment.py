@@ -166,3 +166,11 @@ def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
 def test_an_amount_that_is_no_number_from_nought_is_refused(text: str) -> None:
     with pytest.raises(SettingError, match=f"'{text}': write its amount as a number"):
         augment(images(), (text,), generator())
+
+
+def test_gradients_go_back_to_the_pixels_that_were_kept() -> None:
+    x = torch.rand(3, 2, 8, 8, requires_grad=True)
+    seen = augment(x, ("crop:2", "flip"), generator())
+    (gradient,) = torch.autograd.grad(seen.sum(), x)
+    assert set(gradient.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close((gradient * x).sum((1, 2, 3)), seen.sum((1, 2, 3)))

@@ -19,17 +19,22 @@ LUMA = (0.299, 0.587, 0.114)
 
 def crop(x: Tensor, padding: float, generator: torch.Generator) -> Tensor:
     """A window of the image's own size, from the image padded with black on each side."""
-    pad, (height, width) = int(padding), x.shape[2:]
-    windows = F.pad(x, (pad,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-    top, left = torch.randint(
-        2 * pad + 1, (2, len(x)), generator=generator, device=generator.device
-    )
-    return windows[torch.arange(len(x), device=x.device), :, top, left]
+    pad, (count, channels, height, width) = int(padding), x.shape
+    draws = torch.randint(2 * pad + 1, (2, count), generator=generator, device=generator.device)
+    top, left = draws.to(x.device).view(2, count, 1, 1)
+    high, wide = height + 2 * pad, width + 2 * pad
+    image = torch.arange(count, device=x.device).view(-1, 1, 1)
+    row = image * high + top + torch.arange(height, device=x.device).view(-1, 1)
+    pixel = row * wide + left + torch.arange(width, device=x.device)
+    pixels = F.pad(x, (pad,) * 4).permute(0, 2, 3, 1).reshape(-1, channels)
+    # whole pixels by their number: the gradient of this costs little, that of a window much
+    chosen = pixels.index_select(0, pixel.flatten())
+    return chosen.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def flip(x: Tensor, chance: float, generator: torch.Generator) -> Tensor:
     """Left and right exchanged, with a chance in percent."""
-    turned = _uniform(len(x), 0, 100, generator) < chance
+    turned = (_uniform(len(x), 0, 100, generator) < chance).to(x.device)
     return torch.where(turned.view(-1, 1, 1, 1), x.flip(3), x)
 
 
@@ -70,7 +75,8 @@ def jitter(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     return _turned_hue(x, turn.to(x.device)).clamp(0, 255)
 
 
-AUGMENTATIONS: dict[str, tuple[Callable[[Tensor, float, torch.Generator], Tensor], float]] = {
+Augmentation = Callable[[Tensor, float, torch.Generator], Tensor]
+AUGMENTATIONS: dict[str, tuple[Augmentation, float]] = {
     "crop": (crop, 4),
     "flip": (flip, 50),
     "rotate": (rotate, 20),
@@ -91,13 +97,21 @@ def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tens
         >>> augment(x, ("crop:1", "flip"), torch.Generator()).shape
         torch.Size([2, 3, 8, 8])
     """
+    for function, amount in resolve(names):
+        x = function(x, amount, generator)
+    return x
+
+
+def resolve(names: Sequence[str]) -> list[tuple[Augmentation, float]]:
+    """The functions and amounts that names such as `crop:4` stand for; raises as `augment`."""
+    found = []
     for text in names:
         name, _, amount = text.partition(":")
         if name not in AUGMENTATIONS:
             raise unknown("augmentation", name, AUGMENTATIONS)
         function, usual = AUGMENTATIONS[name]
-        x = function(x, _amount(text, amount) if amount else usual, generator)
-    return x
+        found.append((function, _amount(text, amount) if amount else usual))
+    return found
 
 
 def _amount(text: str, amount: str) -> float:

@@ -101,15 +101,14 @@ class Bench:
         """Run every cell that is not there yet; gives how many another process is running."""
         elsewhere = 0
         (self.out / "cells").mkdir(parents=True, exist_ok=True)
-        for place, cell in enumerate(cells):
-            if self.path(cell).exists():
-                continue
+        missing = [cell for cell in cells if not self.path(cell).exists()]
+        for place, cell in enumerate(missing):
             state = self.out / "state" / cell.id
             state.mkdir(parents=True, exist_ok=True)
             try:
                 with locked(state):
                     if not self.path(cell).exists():
-                        result = self._train(cell, state, place, len(cells))
+                        result = self._train(cell, state, place, len(missing))
                         write_json(self.path(cell), result)
                     (state / "fit.safetensors").unlink(missing_ok=True)
             except BusyError:

@@ -59,7 +59,7 @@ def main() -> None:
 
 def _called(error: Any) -> str:
     """The command that a usage error is about, as it was typed."""
-    return error.ctx.command_path if error.ctx else app.info.name
+    return str(error.ctx.command_path if error.ctx else app.info.name)
 
 
 def _version(wanted: bool) -> None:

@@ -67,7 +67,20 @@ class Bottleneck(nn.Module):
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     if inputs == outputs and stride == 1:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    pick = nn.Identity() if stride == 1 else EverySecond()
+    return nn.Sequential(pick, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+
+
+class EverySecond(nn.Module):
+    """Every second pixel of every second row: what a 1×1 convolution of stride 2 looks at.
+
+    A stride in the convolution itself would do, but oneDNN's AVX2 kernel for its weight gradient
+    writes out of bounds if there are fewer than 8 channels.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / 2, W / 2), rounded up."""
+        return x[:, :, ::2, ::2]
 
 
 class ResNet(nn.Module):

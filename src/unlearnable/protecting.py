@@ -139,7 +139,7 @@ def protect(
     budget = budget or method.published
     destination = Path(destination).expanduser()
     place = Path(source).expanduser() if isinstance(source, str | Path) else None
-    if place is not None and os.path.exists(place):
+    if place is not None and os.path.exists(place):  # noqa: PTH110, which raises on no path
         refuse_overlap(destination, place)
     refuse_occupied(destination, resume=resume)  # before the images are read, and again below
     images = open_images(

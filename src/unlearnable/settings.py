@@ -104,8 +104,15 @@ def as_dict(instance: Any) -> dict[str, Any]:
 
 
 def meanings(cls: type[Any]) -> list[tuple[str, str, Any]]:
-    """Name, meaning and default of each field of `cls`, for help and docs."""
-    return [(f.name, f.metadata.get("meaning", ""), f.default) for f in dataclasses.fields(cls)]
+    """Name, meaning and default of each field of `cls`, for help and docs.
+
+    A default that hangs on others is shown as it is filled in when nothing is chosen.
+    """
+    usual = cls()
+    return [
+        (field.name, field.metadata.get("meaning", ""), getattr(usual, field.name))
+        for field in dataclasses.fields(cls)
+    ]
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

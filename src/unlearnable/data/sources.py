@@ -77,11 +77,11 @@ def _open(
     text, path = str(source), Path(source).expanduser()
     if text.startswith("hf:"):
         return open_hub(text.removeprefix("hf:"), split, reading)
-    if os.path.isdir(path):  # unlike Path.is_dir, no error for what can be no path
+    if os.path.isdir(path):  # noqa: PTH112, for Path.is_dir raises on what can be no path
         return open_folder(path, split, reading)
     if path.suffix == ".npz":
         return _open_npz(path)
-    if os.path.isfile(path):
+    if os.path.isfile(path):  # noqa: PTH113
         raise SourceError(f"{path} is a file: give a folder of class folders, or an .npz file.")
     if text == "shapes":
         return shapes(split=split)

@@ -16,11 +16,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import Search, surrogate_name
+from unlearnable.methods.search import Search, View, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
+from unlearnable.pgd import FULL
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
 from unlearnable.training import Learner, shuffled
@@ -53,7 +55,7 @@ class ErrorMinimizing:
     source: ClassVar[str] = "Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
-    preset: Literal["fast", "paper"] = setting("fast", "what the settings left at none are")
+    preset: Literal["fast", "paper"] = setting("fast", "what the settings are that you leave out")
     surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
     step: float | None = setting(None, "length of a signed step, in units of ε", above=0)
     steps: int | None = setting(None, "most steps an image takes in a round (T)", least=1)
@@ -64,6 +66,9 @@ class ErrorMinimizing:
     batches: int = setting(10, "SGD batches on the surrogate in a round (M)", least=1)
     stop_error: float = setting(0.01, "surrogate error that ends the search (λ)", least=0, most=1)
     rounds: int = setting(30, "most rounds, if the error is not reached before", least=1)
+    augmentations: str = setting(
+        "", "what the surrogate sees images through, as in `crop:4 flip`; published: nothing"
+    )
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
     batch_size: int = setting(512, "images to an SGD batch", least=2)
     sweep_batch: int = setting(128, "images to an input gradient", least=1)
@@ -74,6 +79,7 @@ class ErrorMinimizing:
 
     def __post_init__(self) -> None:
         check(self)
+        resolve(self.augmentations.split())  # refuses what is no augmentation
         fill(self, PRESETS[self.preset, self.form])
 
     @property
@@ -147,6 +153,7 @@ class ErrorMinimizing:
             steps=self.steps,
             batch_size=self.sweep_batch,
             leave=self.leave or None,
+            view=self._view(search.run, "sweep", done),
             tell=tell,
         )
         errors.append(search.error(model))
@@ -160,5 +167,10 @@ class ErrorMinimizing:
             if number == first or place == 0:
                 order = list(shuffled(count, self.batch_size, run, epoch))
             rows = order[place]
-            x = search.batch(rows)
+            x = self._view(run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
+
+    def _view(self, run: Run, *purpose: object) -> View:
+        """Images in [0, 1] through the augmentations, with draws of their own for each purpose."""
+        names, draws = self.augmentations.split(), run.generator("view", *purpose)
+        return lambda x: augment(x * FULL, names, draws) / FULL if names else x

@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.noise import Form
-from unlearnable.pgd import seen, sweep
+from unlearnable.pgd import Objective, seen, sweep
 from unlearnable.runtime import Run
 from unlearnable.training import Learner
 
 ERROR_BATCH = 500
+View = Callable[[Tensor], Tensor]
+"""From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
+
 DEFAULT_SURROGATE = {False: "resnet18:16", True: "resnet18"}
 """What `auto` means without and with an accelerator."""
 
@@ -105,36 +108,39 @@ class Search:
         steps: int,
         batch_size: int,
         leave: float | None = None,
+        view: View = lambda x: x,
         tell: Callable[[float], None] = lambda done: None,
     ) -> None:
         """One improvement of the whole noise against a frozen model; sizes in levels.
 
-        A negative `size` maximises the error. `leave`: see `pgd.sweep`.
+        A negative `size` maximises the error. The model sees the images through `view`, which
+        may draw anew at each step. `leave`: see `pgd.sweep`.
         """
+
+        def objective(x: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(model(view(x)).float(), labels, reduction="none")
+
         if self.form == "class-wise":
-            self._sweep_classes(model, size=size, steps=steps, batch_size=batch_size)
+            self._sweep_classes(objective, size=size, steps=steps, batch_size=batch_size)
             return
-        labels, dtype = self.labels, self.run.dtype
-
-        def objective(x: Tensor, rows: Tensor) -> Tensor:
-            return F.cross_entropy(model(x).float(), labels[rows], reduction="none")
-
         swept = sweep(
-            objective,
+            lambda x, rows: objective(x, self.labels[rows]),
             self.images,
             self.delta,
             epsilon=self.epsilon,
             size=size,
             steps=steps,
             batch_size=batch_size,
-            dtype=dtype,
+            dtype=self.run.dtype,
             leave=leave,
             tell=tell,
         )
         self.image_steps += swept.image_steps
         self.undecided = swept.rows
 
-    def _sweep_classes(self, model: nn.Module, *, size: float, steps: int, batch_size: int) -> None:
+    def _sweep_classes(
+        self, objective: Objective, *, size: float, steps: int, batch_size: int
+    ) -> None:
         """Each batch moves the noise of its classes to the mean of what its images ask for."""
         order = torch.randperm(
             len(self.rows),
@@ -145,11 +151,11 @@ class Search:
             labels = self.labels[batch]
             wanted = self.delta[labels].float()
 
-            def objective(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
-                return F.cross_entropy(model(x).float(), labels[rows], reduction="none")
+            def of_these(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
+                return objective(x, labels[rows])
 
             self.image_steps += sweep(
-                objective,
+                of_these,
                 self.images[batch],
                 wanted,
                 epsilon=self.epsilon,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -122,3 +124,19 @@ def test_settings_are_checked_and_unknown_ones_list_the_known():
         make_method("em", {"stepz": "1"})
     with pytest.raises(SettingError, match="unknown method 'emm': choose one of em"):
         make_method("emm")
+
+
+def test_surrogate_and_sweeps_see_the_images_through_the_augmentations():
+    """Noise for images that are all seen mirrored is the mirrored noise of mirrored images."""
+    images = shapes(40)
+    mirrored = replace(images, images=np.ascontiguousarray(images.images[:, :, ::-1]))
+    usual = {"rounds": 2, "leave": 0, "stop_error": 0, **QUICK}
+    seen_mirrored, _ = search(ErrorMinimizing(augmentations="flip:100", **usual), images)
+    noise, _ = search(ErrorMinimizing(**usual), mirrored)
+    assert np.mean(np.abs(seen_mirrored[..., ::-1] - noise) < 0.1) > 0.95
+    assert np.mean(np.abs(seen_mirrored - noise) < 0.1) < 0.5
+
+
+def test_what_is_no_augmentation_is_refused_at_once():
+    with pytest.raises(SettingError, match="unknown augmentation 'blur'"):
+        ErrorMinimizing(augmentations="crop:4 blur")

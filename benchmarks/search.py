@@ -15,13 +15,12 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
 import torch
 from textbook import M, T, Textbook
@@ -38,35 +37,15 @@ from unlearnable.runtime import Run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["time", "rate", "rounds"])
-    parser.add_argument("data", help="what `open_images` takes")
-    parser.add_argument("--per-class", type=int, default=1000, help="first images of each class")
+    common.options_for(parser)
     parser.add_argument("--surrogate", default="resnet18:16")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.1, help="part of the textbook's sweep")
     parser.add_argument("--textbook-rounds", type=int)
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    images = first_of_each_class(open_images(options.data), options.per_class)
+    images = common.first_of_each_class(open_images(options.data), options.per_class)
     run = Run.start(seed=options.seed)
-    found = {"time": time_to_lambda, "rate": rates, "rounds": rounds}[options.what](
-        images, run, options
-    )
-    record = {
-        "settings": {k: v for k, v in vars(options).items() if k not in ("data", "out")},
-        "images": len(images),
-        "hardware": run.hardware(),
-        "commit": commit(),
-        **found,
-    }
-    print(json.dumps(record, indent=1))
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
-
-
-def first_of_each_class(images: ImageSet, count: int) -> ImageSet:
-    rows = [np.flatnonzero(images.labels == k)[:count] for k in range(len(images.classes))]
-    return images.take(np.sort(np.concatenate(rows)))
+    measure = {"time": time_to_lambda, "rate": rates, "rounds": rounds}[options.what]
+    common.leave(options, run, images, measure(images, run, options))
 
 
 def textbook_of(images: ImageSet, run: Run, surrogate: str) -> Textbook:
@@ -161,12 +140,6 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
         "repeats": repeats,
         "median_ratio": statistics.median(repeat["ratio"] for repeat in repeats),
     }
-
-
-def commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut = _shortcut(inputs, width, stride)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, width, H / stride, W / stride)."""
@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.shortcut = _shortcut(inputs, 4 * width, stride)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, 4 width, H / stride, W / stride)."""
@@ -101,7 +101,7 @@ class ResNet(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1),
         )
         inputs, stages = width, []

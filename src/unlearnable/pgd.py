@@ -55,10 +55,11 @@ def sweep(
     steps: int,
     batch_size: int,
     dtype: torch.dtype,
+    rows: Tensor | None = None,
     leave: float | None = None,
     tell: Callable[[float], None] = lambda done: None,
 ) -> Swept:
-    """Improve `delta` in place by signed steps against `objective`, over all images.
+    """Improve `delta` in place by signed steps against `objective`, over all images or some.
 
     Args:
         objective: the loss of each image, to be minimised.
@@ -69,21 +70,23 @@ def sweep(
         steps: the most steps an image takes.
         batch_size: images to a gradient.
         dtype: what the network computes in.
+        rows: the images to work on, (n,); by default all.
         leave: an image whose loss is below this takes no further step: it has converged. The
             images that go on are gathered into full batches, so none is computed in vain.
         tell: called with the share of the sweep that is done.
     """
-    rows = torch.arange(len(images), device=images.device)
+    if rows is None:
+        rows = torch.arange(len(images), device=images.device)
     image_steps = 0
     for step in range(steps):
-        losses = []
-        for batch in torch.split(rows, batch_size):
+        batches, losses = torch.split(rows, batch_size), []
+        for place, batch in enumerate(batches, start=1):
             x, old = images[batch], delta[batch].float()
             sign, loss = signs(objective, seen(x, old, dtype), batch)
             new = (old - size * sign).clamp_(-epsilon, epsilon)
             delta[batch] = (x + new).clamp_(0, FULL).sub_(x).to(delta.dtype)
             losses.append(loss)
-            tell((step + (batch[-1].item() + 1) / len(images)) / steps)
+            tell((step + place / len(batches)) / steps)
         image_steps += len(rows)
         if leave is not None:
             rows = rows[~(torch.cat(losses) < leave)]  # a loss that is no number has not converged

@@ -322,7 +322,8 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 def estimated_seconds(method: Method, images: ImageSet, run: Run) -> float | None:
     """About how long a method will take here, from the time of one input gradient."""
-    if not method.passes:
+    passes = method.passes(len(images))
+    if not passes:
         return None
     name = surrogate_name(getattr(method, "surrogate", "auto"), run)
     model = make_model(name, len(images.classes), min(images.size), channels=images.channels)
@@ -338,4 +339,4 @@ def estimated_seconds(method: Method, images: ImageSet, run: Run) -> float | Non
     for _ in range(3):
         signs(objective, x, rows)[1].sum().item()  # the item waits for the device
     each = (time.perf_counter() - started) / 3 / len(x)
-    return each * method.passes * len(images)
+    return each * passes

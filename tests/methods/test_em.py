@@ -41,10 +41,28 @@ def test_the_paper_preset_takes_every_step_on_every_image():
 
 
 def test_converged_images_take_no_further_steps():
-    _, every = search(ErrorMinimizing(rounds=4, leave=0, stop_error=0, **QUICK), shapes(40))
-    _, fewer = search(ErrorMinimizing(rounds=4, leave=1.5, stop_error=0, **QUICK), shapes(40))
-    assert every["image_steps"] == 4 * 5
+    settings = {"rounds": 4, "stop_error": 0, "subset": 1, **QUICK}
+    _, every = search(ErrorMinimizing(leave=0, **settings), shapes(40))
+    _, fewer = search(ErrorMinimizing(leave=1.5, **settings), shapes(40))
+    assert every["image_steps"] == 4 * 6
     assert fewer["image_steps"] < every["image_steps"]
+
+
+def test_the_other_images_join_when_the_subset_has_converged():
+    method = ErrorMinimizing(subset=0.25, stop_error=0.5, leave=0, **QUICK)
+    out, facts = search(method, shapes(80))
+    rounds = len(facts["errors"])
+    assert facts["errors"][-1] <= 0.5 and facts["reached"]
+    assert facts["image_steps"] < rounds * 6, "most rounds are on a quarter of the images"
+    assert np.abs(out).reshape(80, -1).max(1).min() > 0, "an image without noise"
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_every_image_has_noise_even_if_the_subset_never_converges(rounds):
+    method = ErrorMinimizing(subset=0.25, stop_error=0, rounds=rounds, batches=1, **QUICK)
+    out, facts = search(method, shapes(80))
+    assert len(facts["errors"]) == rounds and not facts["reached"]
+    assert np.abs(out).reshape(80, -1).max(1).min() > 0
 
 
 def test_it_ends_when_the_surrogate_is_right_about_the_protected_images():
@@ -130,7 +148,7 @@ def test_surrogate_and_sweeps_see_the_images_through_the_augmentations():
     """Noise for images that are all seen mirrored is the mirrored noise of mirrored images."""
     images = shapes(40)
     mirrored = replace(images, images=np.ascontiguousarray(images.images[:, :, ::-1]))
-    usual = {"rounds": 2, "leave": 0, "stop_error": 0, **QUICK}
+    usual = {"rounds": 2, "subset": 1, "leave": 0, "stop_error": 0, **QUICK}
     seen_mirrored, _ = search(ErrorMinimizing(augmentations="flip:100", **usual), images)
     noise, _ = search(ErrorMinimizing(**usual), mirrored)
     assert np.mean(np.abs(seen_mirrored[..., ::-1] - noise) < 0.1) > 0.95

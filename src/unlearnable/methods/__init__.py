@@ -31,9 +31,8 @@ class Method(Protocol):
     def form(self) -> Form:
         """Whether it makes a noise for each image or for each class."""
 
-    @property
-    def passes(self) -> float:
-        """Input-gradient passes that an image costs, as a rule; 0 needs no surrogate."""
+    def passes(self, count: int) -> float:
+        """Input-gradient passes that so many images cost, as a rule; 0 needs no surrogate."""
 
     def __call__(
         self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]

@@ -56,11 +56,10 @@ class ErrorMaximizing:
         check(self)
         fill(self, BY_FORM[self.form])
 
-    @property
-    def passes(self) -> float:
-        """Input-gradient passes an image, as a rule, with the surrogate's training reckoned in."""
+    def passes(self, count: int) -> float:
+        """Input-gradient passes for so many images, as a rule; a trained image counts as two."""
         assert self.steps is not None
-        return 2.5 * self.epochs + self.steps
+        return (2 * self.epochs + self.steps) * count
 
     def __call__(
         self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]

@@ -23,18 +23,21 @@ class RandomNoise:
     Cost: none to speak of.
 
     Example:
-        >>> RandomNoise(form="class-wise").passes
-        0.0
+        >>> RandomNoise(form="class-wise").passes(1000)
+        0
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
     source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
-    passes: ClassVar[float] = 0.0
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
 
     def __post_init__(self) -> None:
         check(self)
+
+    def passes(self, count: int) -> float:
+        """None: it needs no gradient."""
+        return 0
 
     def __call__(
         self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]

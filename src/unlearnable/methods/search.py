@@ -48,8 +48,9 @@ class Search:
             within any usual budget.
         form: whether a row of delta belongs to an image or to a class.
         epsilon: bound of delta in levels.
-        rows: the images that sweeps work on and errors are judged on.
+        rows: the images that sweeps work on and errors are judged on, (n,).
         image_steps: signed steps taken so far, over all images.
+        trained: images that the surrogate was trained on so far, each time counted.
     """
 
     images: Tensor
@@ -60,6 +61,7 @@ class Search:
     run: Run
     rows: Tensor
     image_steps: int = 0
+    trained: int = 0
     undecided: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,22 @@ class Search:
             run=run,
             rows=torch.from_numpy(rows).to(run.device),
         )
+
+    @property
+    def whole(self) -> bool:
+        """Whether sweeps work on every image."""
+        return len(self.rows) == len(self.images)
+
+    @property
+    def noisy(self) -> Tensor:
+        """The rows of the images that have noise so far; a class-wise one is on all."""
+        if self.form == "sample-wise":
+            return self.rows
+        return torch.arange(len(self.images), device=self.rows.device)
+
+    def widen(self) -> None:
+        """Let sweeps work on every image from here on."""
+        self.rows = torch.arange(len(self.images), device=self.rows.device)
 
     def batch(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Images with their noise as they would be published, in [0, 1]."""
@@ -132,6 +150,7 @@ class Search:
             steps=steps,
             batch_size=batch_size,
             dtype=self.run.dtype,
+            rows=self.rows,
             leave=leave,
             tell=tell,
         )
@@ -183,11 +202,15 @@ class Search:
             wrong += int((found != self.labels[batch]).sum())
         return wrong / len(self.rows)
 
+    def work(self) -> dict[str, int]:
+        """What was done so far, in numbers that no clock and no busy machine can change."""
+        return {"image_steps": self.image_steps, "trained": self.trained}
+
     def save(
         self, checkpoint: Checkpoint, errors: list[float], learner: Learner | None = None
     ) -> None:
         """Keep the noise, the errors of the rounds so far and, if it goes on, the surrogate."""
-        where = {"errors": errors, "image_steps": self.image_steps}
+        where = {"errors": errors, "whole": self.whole, **self.work()}
         weights = {} if learner is None else learner.state()
         checkpoint.save({"delta": self.delta, **weights}, where)
 
@@ -198,7 +221,9 @@ class Search:
             return []
         tensors, where = saved
         self.delta.copy_(tensors.pop("delta"))
-        self.image_steps = where["image_steps"]
+        self.image_steps, self.trained = where["image_steps"], where["trained"]
+        if where["whole"]:
+            self.widen()
         if learner is not None:
             learner.restore(tensors)
         return list(where["errors"])

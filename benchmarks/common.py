@@ -1,0 +1,51 @@
+"""What the benchmarks share: their options, their images and the record that they leave."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.runtime import Run
+
+
+def options_for(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every benchmark has."""
+    parser.add_argument("data", help="what `open_images` takes")
+    parser.add_argument("--per-class", type=int, default=1000, help="first images of each class")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="a JSON file for the record")
+
+
+def first_of_each_class(images: ImageSet, count: int) -> ImageSet:
+    """The first `count` images of each class."""
+    rows = [np.flatnonzero(images.labels == k)[:count] for k in range(len(images.classes))]
+    return images.take(np.sort(np.concatenate(rows)))
+
+
+def leave(options: argparse.Namespace, run: Run, images: ImageSet, found: dict[str, Any]) -> None:
+    """Print what was found, with its circumstances, and keep it where it was asked for."""
+    record = {
+        "settings": {k: v for k, v in vars(options).items() if k not in ("data", "test", "out")},
+        "images": len(images),
+        "hardware": run.hardware(),
+        "commit": commit(),
+        **found,
+    }
+    text = json.dumps(record, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n")
+
+
+def commit() -> str:
+    """The commit that was measured."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

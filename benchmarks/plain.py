@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.training import Schedule
+from unlearnable.schedules import Schedule
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):

@@ -24,8 +24,9 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.models import frozen, make_model
 from unlearnable.runtime import Run
+from unlearnable.schedules import SCHEDULES, Schedule
 from unlearnable.scoring import mean_recall
-from unlearnable.training import SCHEDULES, Schedule, fit, predict
+from unlearnable.training import fit, predict
 
 
 def main() -> None:

@@ -78,8 +78,8 @@ def test_changed_data_or_settings_are_other_cells(run):
 
 def test_a_cell_that_another_process_runs_is_left_to_it(run):
     from unlearnable.cells import Bench
+    from unlearnable.schedules import SCHEDULES
     from unlearnable.storage import locked
-    from unlearnable.training import SCHEDULES
 
     place, train, test, _ = run
     bench = Bench(

@@ -9,7 +9,7 @@ from unlearnable.data.shapes import shapes
 from unlearnable.errors import DestinationError
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
-from unlearnable.training import Schedule
+from unlearnable.schedules import Schedule
 
 
 def test_a_disk_that_is_full_is_not_taken_for_another_process(tmp_path: Path) -> None:

@@ -15,17 +15,9 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
 from unlearnable.models import frozen, make_model
 from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall
-from unlearnable.training import (
-    SCHEDULES,
-    Fitted,
-    Learner,
-    Schedule,
-    fit,
-    predict,
-    schedule_for,
-    shuffled,
-)
+from unlearnable.training import Fitted, Learner, fit, predict, shuffled
 
 SHORT = Schedule(epochs=4, batch_size=8, learning_rate=0.05, augmentations="crop:1 flip")
 
@@ -54,58 +46,6 @@ def fitted(schedule: Schedule = SHORT, test: ImageSet | None = None, **others: A
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
-
-
-def test_one_cycle_starts_low_peaks_at_the_learning_rate_and_ends_at_nought() -> None:
-    schedule = Schedule(epochs=10, learning_rate=0.4)
-    rates = [schedule.rate(step / 100) for step in range(101)]
-    assert rates[0] == pytest.approx(0.4 * 0.04)
-    assert max(rates) == rates[30] == pytest.approx(0.4)
-    assert rates[:31] == sorted(rates[:31])
-    assert rates[30:] == sorted(rates[30:], reverse=True)
-    assert rates[-1] == pytest.approx(0, abs=1e-12)
-
-
-def test_cosine_falls_from_epoch_to_epoch() -> None:
-    schedule = Schedule(epochs=4, learning_rate=0.1, policy="cosine")
-    rates = [schedule.rate(step / 8) for step in range(9)]
-    assert rates[0::2] == pytest.approx([0.1, 0.0853553, 0.05, 0.0146447, 0], abs=1e-6)
-    assert rates[1::2] == rates[0:8:2]
-
-
-@pytest.mark.parametrize("epochs", [5, 10, 15, 35, 60])
-def test_steps_divide_by_ten_at_60_and_80_percent(epochs: int) -> None:
-    schedule = Schedule(epochs=epochs, learning_rate=0.5, policy="steps")
-    rates = [schedule.rate(epoch / epochs) for epoch in range(epochs)]
-    fifth = epochs // 5
-    expected = [0.5] * (3 * fifth) + [0.05] * fifth + [0.005] * fifth
-    assert rates == pytest.approx(expected)
-
-
-def test_the_paper_has_a_schedule_for_each_of_its_data_sets() -> None:
-    assert schedule_for("quick", "anything") == Schedule()
-    for source in ("cifar10", "cifar100", "svhn", "imagenet"):
-        schedule = schedule_for("paper", source)
-        assert schedule == schedule_for(f"paper:{source}", "shapes") == SCHEDULES[f"paper:{source}"]
-        assert (schedule.policy, schedule.learning_rate) == ("cosine", 0.1)
-
-
-def test_an_unknown_scale_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(
-        SettingError, match=r"'fast': choose one of quick, demo, paper:cifar10, .*, paper"
-    ):
-        schedule_for("fast", "cifar10")
-
-
-def test_the_scale_of_the_paper_is_refused_for_other_data_with_the_rows_there_are() -> None:
-    with pytest.raises(SettingError, match="for shapes: choose one of paper:cifar10, paper:svhn"):
-        schedule_for("paper", "shapes")
-
-
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0}, {"policy": "linear"}])
-def test_a_schedule_that_trains_nothing_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match="Schedule: "):
-        Schedule(**wrong)
 
 
 def test_what_is_easy_to_tell_apart_is_learnt_to_the_last_image() -> None:
@@ -226,3 +166,36 @@ def test_a_step_follows_the_rate_and_clips_the_gradient() -> None:
     assert change(None, 0.5) == pytest.approx(whole / 2)
     assert change(0.25, 1) == pytest.approx(0.25, rel=1e-4)
     assert change(100, 1) == pytest.approx(whole)
+
+
+def test_averaged_weights_count_and_are_kept_through_a_resumed_run(tmp_path: Path) -> None:
+    schedule = replace(SHORT, average=0.9, label_smoothing=0.1)
+    model = fresh()
+    whole = fit(model, coloured(), schedule=schedule, run=circumstances())
+    assert not same_weights(whole.model, model), "the mean is not the last"
+    fitted(replace(schedule, epochs=4), state=tmp_path)
+    assert same_weights(fitted(schedule, state=tmp_path).model, whole.model)
+
+
+def test_the_mean_of_weights_that_stand_still_is_those_weights() -> None:
+    learner = Learner(fresh(), circumstances(), momentum=0, weight_decay=0, clip=None, average=0.5)
+    x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2])
+    learner.step(x, y, rate=0.0)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(learner.best.parameters(), learner.model.parameters(), strict=True)
+    )
+
+
+def test_smoothed_labels_have_the_loss_of_their_mixture() -> None:
+    x, y = torch.rand(6, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2])
+
+    def loss(labels: Tensor, smoothing: float = 0.0) -> float:
+        learner = Learner(
+            fresh(), circumstances(), momentum=0, weight_decay=0, clip=None,
+            label_smoothing=smoothing,
+        )  # fmt: skip
+        return float(learner.step(x, labels, rate=0.0))
+
+    every = sum(loss(torch.full_like(y, label)) for label in range(3)) / 3
+    assert loss(y, 0.3) == pytest.approx(0.7 * loss(y) + 0.3 * every, rel=1e-5)

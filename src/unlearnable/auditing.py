@@ -19,9 +19,9 @@ from unlearnable.errors import DamagedError, SettingError, SourceError, unknown
 from unlearnable.noise import Budget
 from unlearnable.report.table import markdown
 from unlearnable.runtime import Run, Tell, silent
+from unlearnable.schedules import schedule_for
 from unlearnable.scoring import learnability
 from unlearnable.storage import read_json, sha256_json, write_bytes, write_json
-from unlearnable.training import schedule_for
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,10 @@ from unlearnable.errors import BusyError, SettingError
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
 from unlearnable.scoring import confusion, mean_recall, recalls
 from unlearnable.storage import locked, sha256_json, write_json
-from unlearnable.training import Learner, Schedule, fit
+from unlearnable.training import Learner, fit
 
 Arm = Literal["clean", "protected", "random"]
 ARMS: tuple[Arm, ...] = ("clean", "protected", "random")

@@ -1,108 +1,27 @@
-"""The one training loop, its schedules, and what a trained model makes of test images."""
+"""The one training loop, and what a trained model makes of test images."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from unlearnable.augment import augment
 from unlearnable.checkpoint import Checkpoint, pack, unpack
 from unlearnable.data.imageset import ImageSet
-from unlearnable.errors import SettingError, unknown
 from unlearnable.models import frozen
 from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall
-from unlearnable.settings import check, setting
 
 EVALUATION_BATCH = 500
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a target model is trained: SGD with momentum, the last epoch counts.
-
-    Example:
-        >>> Schedule(epochs=5).rate(1.0) < Schedule(epochs=5).rate(0.3)
-        True
-    """
-
-    epochs: int = setting(15, "passes over the training images", least=1)
-    batch_size: int = setting(128, "images to a step", least=1)
-    learning_rate: float = setting(0.2, "the highest learning rate", above=0)
-    policy: Literal["one-cycle", "cosine", "steps"] = setting(
-        "one-cycle", "how the learning rate moves: `steps` divides it by 10 at 60 % and 80 %"
-    )
-    momentum: float = setting(0.9, "of SGD", least=0, most=1)
-    nesterov: bool = setting(True, "Nesterov's form of momentum")
-    weight_decay: float = setting(5e-4, "of SGD", least=0)
-    clip: float | None = setting(None, "largest norm of the gradient", above=0)
-    augmentations: str = setting("crop:4 flip", "names from `augment.py`, in order")
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def rate(self, progress: float) -> float:
-        """The learning rate when this share (0 to 1) of the training is done."""
-        if self.policy == "one-cycle":  # Smith and Topin, "Super-Convergence", 2018
-            warm = 0.3
-            if progress < warm:
-                return self.learning_rate * (0.04 + 0.96 * _rise(progress / warm))
-            return self.learning_rate * (1 - _rise((progress - warm) / (1 - warm)))
-        epoch = math.floor(progress * self.epochs + 1e-9)
-        if self.policy == "cosine":
-            return self.learning_rate * (1 - _rise(epoch / self.epochs))
-        drops = (epoch >= 0.6 * self.epochs) + (epoch >= 0.8 * self.epochs)
-        return self.learning_rate * 0.1**drops
-
-
-def _rise(share: float) -> float:
-    """From 0 to 1 along half a cosine."""
-    return (1 - math.cos(math.pi * share)) / 2
-
-
-_PAPER = Schedule(
-    epochs=60, learning_rate=0.1, policy="cosine", nesterov=False, weight_decay=5e-4, clip=5.0
-)
-SCHEDULES = {
-    "quick": Schedule(),
-    # no crops: on so few and so plain images they take away the head start that noise needs
-    "demo": Schedule(epochs=12, batch_size=64, learning_rate=0.1, augmentations="flip"),
-    # Huang et al. 2021, by data set; last epoch, batches of 128
-    "paper:cifar10": _PAPER,
-    "paper:svhn": replace(_PAPER, epochs=30, augmentations=""),
-    "paper:cifar100": replace(
-        _PAPER, epochs=100, weight_decay=5e-5, augmentations="crop:4 flip rotate:20"
-    ),
-    "paper:imagenet": replace(
-        _PAPER, epochs=100, weight_decay=5e-5, augmentations="resized-crop:8 flip jitter:40"
-    ),
-}
-
-
-def schedule_for(scale: str, source: str) -> Schedule:
-    """The schedule of a scale: `quick`; `paper`, its row chosen by the data set's name; or a row.
-
-    Raises:
-        SettingError: an unknown scale, or a data set that has no row in the paper.
-    """
-    if scale == "paper":
-        row = f"paper:{source}"
-        if row not in SCHEDULES:
-            rows = ", ".join(name for name in SCHEDULES if name.startswith("paper:"))
-            raise SettingError(f"the paper has no protocol for {source}: choose one of {rows}.")
-        return SCHEDULES[row]
-    if scale not in SCHEDULES:
-        raise unknown("scale", scale, [*SCHEDULES, "paper"])
-    return SCHEDULES[scale]
 
 
 class Learner:
@@ -117,10 +36,17 @@ class Learner:
         weight_decay: float,
         clip: float | None,
         nesterov: bool = False,
+        label_smoothing: float = 0.0,
+        average: float = 0.0,
     ) -> None:
         self.model = model.to(run.device).to(memory_format=torch.channels_last)
         self.run = run
         self.clip = clip
+        self.label_smoothing = label_smoothing
+        self.mean: AveragedModel | None = None
+        if average:  # Polyak and Juditsky, 1992; statistics of batch norm included
+            decay = get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
+            self.mean = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
             lr=0.0,
@@ -137,12 +63,19 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         with self.run.autocast():
             logits = self.model(x)
-        loss = F.cross_entropy(logits.float(), y)
+        loss = F.cross_entropy(logits.float(), y, label_smoothing=self.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
+        if self.mean is not None:
+            self.mean.update_parameters(self.model)
         return loss.detach()
+
+    @property
+    def best(self) -> nn.Module:
+        """The network that counts: with averaged weights, if they are averaged."""
+        return self.model if self.mean is None else self.mean.module
 
     def state(self) -> dict[str, Tensor]:
         """Weights, statistics and momenta, for a checkpoint."""
@@ -151,11 +84,18 @@ class Learner:
             for name, p in self.model.named_parameters()
             if self.optimizer.state[p].get("momentum_buffer") is not None
         }
-        return {**pack("model", self.model.state_dict()), **pack("momentum", momenta)}
+        mean = {} if self.mean is None else self.mean.state_dict()
+        return {
+            **pack("model", self.model.state_dict()),
+            **pack("momentum", momenta),
+            **pack("mean", mean),
+        }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go on from what `state` gave."""
         self.model.load_state_dict(unpack("model", tensors))
+        if self.mean is not None:
+            self.mean.load_state_dict(unpack("mean", tensors))
         momenta = unpack("momentum", tensors)
         for name, parameter in self.model.named_parameters():
             if name in momenta:
@@ -176,7 +116,7 @@ class Fitted:
     """A trained model's record.
 
     Attributes:
-        model: the network after the last epoch.
+        model: the network after the last epoch, its weights averaged if the schedule says so.
         curve: training loss and test accuracy, epoch by epoch.
         predictions: the class given to each test image after the last epoch, (n,); None untested.
         seconds: what training took, evaluation included.
@@ -200,7 +140,7 @@ def fit(
     """Train a model, and follow its accuracy on test images; data and augmentation on the device.
 
     Args:
-        model: a fresh network; it is trained in place.
+        model: a fresh network; it is trained in place, and the one that counts may be a copy.
         train: the training images.
         schedule: how to train.
         run: device, precision and seed. With `run.state` it goes on from the last whole epoch.
@@ -215,6 +155,8 @@ def fit(
         weight_decay=schedule.weight_decay,
         clip=schedule.clip,
         nesterov=schedule.nesterov,
+        label_smoothing=schedule.label_smoothing,
+        average=schedule.average,
     )
     settings = {
         "schedule": asdict(schedule),
@@ -233,14 +175,14 @@ def fit(
         loss = _epoch(learner, *data, schedule, epoch)
         accuracy = None
         if test is not None and tests is not None:
-            predictions = predict(frozen(model, run.dtype), tests, run)
+            predictions = predict(frozen(learner.best, run.dtype), tests, run)
             accuracy = mean_recall(predictions, test.labels, len(test.classes))
         curve.append(Epoch(loss, accuracy))
         checkpoint.save(learner.state(), {"curve": [asdict(point) for point in curve]})
         run.tell("train", (epoch + 1) / schedule.epochs, epoch=epoch + 1, loss=loss)
     if tests is not None and predictions is None:
-        predictions = predict(frozen(model, run.dtype), tests, run)
-    return Fitted(model, curve, predictions, time.monotonic() - started)
+        predictions = predict(frozen(learner.best, run.dtype), tests, run)
+    return Fitted(learner.best, curve, predictions, time.monotonic() - started)
 
 
 def _resumed(learner: Learner, checkpoint: Checkpoint) -> list[Epoch]:

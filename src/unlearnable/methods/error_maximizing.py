@@ -18,8 +18,9 @@ from unlearnable.methods.search import Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
+from unlearnable.schedules import SCHEDULES
 from unlearnable.settings import check, fill, setting
-from unlearnable.training import SCHEDULES, fit
+from unlearnable.training import fit
 
 BY_FORM: dict[Form, dict[str, Any]] = {
     "sample-wise": {"steps": 20, "subset": 1.0, "stop_error": 0.9},

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -84,3 +87,30 @@ def test_uploaded_images_are_channels_first_by_shape_and_last_in_memory() -> Non
     assert there.dtype == torch.uint8
     assert there.is_contiguous(memory_format=torch.channels_last)
     assert np.array_equal(there.numpy(), images[:, ::-1].transpose(0, 3, 1, 2))
+
+
+def test_the_number_of_threads_holds_within_a_block_only() -> None:
+    before = torch.get_num_threads()
+    with run().on_threads(1):
+        assert torch.get_num_threads() == 1
+    with run().on_threads(None):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another memory allocator")
+def test_memory_that_tensors_free_is_kept_and_not_faulted_in_again() -> None:
+    code = """
+import resource, torch
+from unlearnable.runtime import Run
+Run.start("cpu")
+def use():
+    for _ in range(4):
+        tensors = [torch.ones(1 << 20) for _ in range(8)]
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000, "4 × 8 tensors of 1,024 pages"

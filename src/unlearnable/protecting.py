@@ -6,23 +6,21 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from unlearnable.data.folder import MANIFEST, private_beside, refuse_occupied, refuse_overlap, write
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.errors import SettingError, SourceError
 from unlearnable.methods import METHODS, Method, make_method
-from unlearnable.methods.search import noise_shape, surrogate_name
-from unlearnable.models import frozen, make_model
+from unlearnable.methods.calibration import CHOICES, calibrate
+from unlearnable.methods.search import noise_shape
 from unlearnable.noise import Budget, Noise, seal
-from unlearnable.pgd import signs
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.settings import as_dict
 from unlearnable.storage import (
@@ -35,7 +33,6 @@ from unlearnable.storage import (
 )
 
 SEED_BITS = 48
-PROBE = 64  # images in the batch that the time is estimated from
 
 
 @dataclass(frozen=True)
@@ -196,7 +193,9 @@ class _Job:
         if seed is None:
             seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
         run = Run.start(device, seed=seed, tell=tell, state=private)
-        seconds = estimated_seconds(method, images, run)  # first: it may refuse the model
+        if before is not None:
+            method = _chosen_before(method, before["settings"]["method_settings"])
+        method, seconds = calibrate(method, images, run)  # early: it may refuse the model
         settings = {
             "method": _name(method),
             "method_settings": as_dict(method),
@@ -295,6 +294,17 @@ def _name(method: Method) -> str:
     return type(method).__name__
 
 
+def _chosen_before(method: Method, settings: dict[str, Any]) -> Method:
+    """The method with what the calibration of the interrupted run chose."""
+    open_choices = {
+        name: settings[name]
+        for name in CHOICES
+        if getattr(method, name, 0) is None and name in settings
+    }
+    dataclass: Any = method
+    return replace(dataclass, **open_choices)
+
+
 def _refuse_other_job(before: dict[str, Any], now: dict[str, Any], private: Path) -> None:
     """Refuse to go on with a run that was about something else."""
     if before["source_digest"] != now["source_digest"]:
@@ -318,25 +328,3 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
         inner = value if isinstance(value, dict) else None
         flat.update({key: value} if inner is None else {f"{key}.{k}": v for k, v in inner.items()})
     return flat
-
-
-def estimated_seconds(method: Method, images: ImageSet, run: Run) -> float | None:
-    """About how long a method will take here, from the time of one input gradient."""
-    passes = method.passes(len(images))
-    if not passes:
-        return None
-    name = surrogate_name(getattr(method, "surrogate", "auto"), run)
-    model = make_model(name, len(images.classes), min(images.size), channels=images.channels)
-    still = frozen(model.to(run.device), run.dtype)
-    x = run.upload(images.images[:PROBE]).to(run.dtype)
-    rows = torch.arange(len(x), device=run.device)
-
-    def objective(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return still(x).float().logsumexp(1)
-
-    signs(objective, x, rows)
-    started = time.perf_counter()
-    for _ in range(3):
-        signs(objective, x, rows)[1].sum().item()  # the item waits for the device
-    each = (time.perf_counter() - started) / 3 / len(x)
-    return each * passes

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,6 +97,21 @@ class Run:
         """Whether it runs on an accelerator."""
         return self.device != "cpu"
 
+    @property
+    def threads(self) -> int:
+        """How many threads the processor computes with."""
+        return torch.get_num_threads()
+
+    @contextmanager
+    def on_threads(self, count: int | None) -> Iterator[None]:
+        """Compute with so many threads within the block; None leaves them as they are."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(count or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
     def generator(self, *purpose: object) -> torch.Generator:
         """A generator on the device for one purpose; the same seed and purpose, the same draws."""
         return torch.Generator(self.device).manual_seed(self._derive(*purpose))
@@ -123,7 +139,7 @@ class Run:
         return {
             "device": self.device,
             "name": name or _processor(),
-            "threads": torch.get_num_threads(),
+            "threads": self.threads,
             "precision": self.precision,
             "torch": torch.__version__,
         }

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import Search, View, surrogate_name
+from unlearnable.methods.search import USUAL_BATCH, Search, View, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
@@ -81,7 +81,8 @@ class ErrorMinimizing:
     )
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
     batch_size: int = setting(512, "images to an SGD batch", least=2)
-    sweep_batch: int = setting(128, "images to an input gradient", least=1)
+    sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
+    threads: int | None = setting(None, "of the processor; none: measured", least=1)
     learning_rate: float = setting(0.1, "of the surrogate's SGD", above=0)
     momentum: float = setting(0.9, "of the surrogate's SGD", least=0, most=1)
     weight_decay: float = setting(5e-4, "of the surrogate's SGD", least=0)
@@ -133,9 +134,10 @@ class ErrorMinimizing:
         settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
         errors = search.resume(checkpoint, learner)
-        while len(errors) < self.rounds and not self._done(search, errors):
-            self._round(search, learner, errors)
-            search.save(checkpoint, errors, learner)
+        with run.on_threads(self.threads):
+            while len(errors) < self.rounds and not self._done(search, errors):
+                self._round(search, learner, errors)
+                search.save(checkpoint, errors, learner)
         search.write(out)
         return {
             "surrogate": name,
@@ -171,7 +173,7 @@ class ErrorMinimizing:
             model,
             size=self.step * search.epsilon,
             steps=self.steps,
-            batch_size=self.sweep_batch,
+            batch_size=self.sweep_batch or USUAL_BATCH,
             leave=self.leave or None,
             view=self._view(search.run, "sweep", done),
             tell=tell,

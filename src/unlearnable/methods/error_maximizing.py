@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import Search, surrogate_name
+from unlearnable.methods.search import USUAL_BATCH, Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
@@ -51,7 +51,8 @@ class ErrorMaximizing:
     subset: float | None = setting(None, "share of a class that sweeps use", above=0, most=1)
     stop_error: float | None = setting(None, "surrogate error that ends it", least=0, most=1)
     rounds: int = setting(10, "most sweeps, if the error is not reached before", least=1)
-    sweep_batch: int = setting(128, "images to an input gradient", least=1)
+    sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
+    threads: int | None = setting(None, "of the processor; none: measured", least=1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -85,15 +86,16 @@ class ErrorMaximizing:
         settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
         errors = search.resume(checkpoint)
-        while len(errors) < self.rounds and not (errors and errors[-1] >= self.stop_error):
-            search.sweep(
-                still,
-                size=-self.step * budget.size,
-                steps=self.steps,
-                batch_size=self.sweep_batch,
-            )
-            errors.append(search.error(still))
-            search.save(checkpoint, errors)
-            run.tell("search", len(errors) / self.rounds, error=f"{errors[-1]:.1%}")
+        with run.on_threads(self.threads):
+            while len(errors) < self.rounds and not (errors and errors[-1] >= self.stop_error):
+                search.sweep(
+                    still,
+                    size=-self.step * budget.size,
+                    steps=self.steps,
+                    batch_size=self.sweep_batch or USUAL_BATCH,
+                )
+                errors.append(search.error(still))
+                search.save(checkpoint, errors)
+                run.tell("search", len(errors) / self.rounds, error=f"{errors[-1]:.1%}")
         search.write(out)
         return {"surrogate": name, "errors": errors, "reached": errors[-1] >= self.stop_error}

@@ -19,6 +19,7 @@ from unlearnable.runtime import Run
 from unlearnable.training import Learner
 
 ERROR_BATCH = 500
+USUAL_BATCH = 128  # images to an input gradient, where nothing was chosen or measured
 View = Callable[[Tensor], Tensor]
 """From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
 

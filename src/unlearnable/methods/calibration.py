@@ -1,0 +1,94 @@
+"""A short calibration: the threads and the batch of images that suit a search on this machine.
+
+What it chooses becomes part of the method's settings, so that a resumed run keeps its bytes. It
+leaves the usual choice only for one that is clearly faster: a search repeated with the same seed on
+a machine that is busy with other things should not come out otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.search import USUAL_BATCH, surrogate_name
+from unlearnable.models import frozen, make_model
+from unlearnable.pgd import signs
+from unlearnable.runtime import Run
+
+if TYPE_CHECKING:
+    from unlearnable.methods import Method
+
+CHOICES = ("threads", "sweep_batch")
+"""The settings that it chooses where they are left at None."""
+BATCHES = {False: (64, 256), True: (256, 512, 1024, 2048)}
+"""What is tried beside the usual batch, without and with an accelerator."""
+MARGIN = 1.25  # how much faster another choice must be than the usual one
+TAKES = 2  # of each measurement, of which the fastest counts
+
+
+def calibrate(method: Method, images: ImageSet, run: Run) -> tuple[Method, float | None]:
+    """Fill in what was left to be measured, and say about how many seconds the search will take.
+
+    Raises:
+        SettingError: an unknown surrogate, or one that cannot take images of that size.
+    """
+    passes = method.passes(len(images))
+    if not passes:
+        return method, None
+    rate = _stopwatch(method, images, run)
+    fixed: dict[str, Any] = {name: getattr(method, name, None) for name in CHOICES}
+    threads, batch = fixed["threads"] or run.threads, fixed["sweep_batch"] or USUAL_BATCH
+    best = rate(threads, batch)
+    if fixed["threads"] is None and not run.on_gpu:
+        rates = {threads: best} | {t: rate(t, batch) for t in _fewer(threads)}
+        threads, best = _chosen(rates, threads)
+    if fixed["sweep_batch"] is None:
+        others = [b for b in BATCHES[run.on_gpu] if b <= len(images)]
+        batch, best = _chosen({batch: best} | {b: rate(threads, b) for b in others}, batch)
+    found = {"threads": None if run.on_gpu else threads, "sweep_batch": batch}
+    settings: Any = method  # a dataclass, which its protocol cannot say
+    known = {name: value for name, value in found.items() if hasattr(method, name)}
+    return replace(settings, **known), passes / best
+
+
+def _stopwatch(method: Method, images: ImageSet, run: Run) -> Callable[[int, int], float]:
+    """A function from threads and a batch to input gradients a second."""
+    name = surrogate_name(getattr(method, "surrogate", "auto"), run)
+    model = make_model(name, len(images.classes), min(images.size), channels=images.channels)
+    still = frozen(model.to(run.device), run.dtype)
+
+    def objective(x: Tensor, rows: Tensor) -> Tensor:
+        return still(x).float().logsumexp(1)
+
+    def rate(threads: int, batch: int) -> float:
+        x = run.upload(images.images[:batch]).to(run.dtype)
+        rows = torch.arange(len(x), device=run.device)
+        seconds = []
+        with run.on_threads(threads):
+            for _ in range(1 + TAKES):  # the first warms up
+                started = time.perf_counter()
+                signs(objective, x, rows)[1].sum().item()  # the item waits for the device
+                seconds.append(time.perf_counter() - started)
+        return len(x) / min(seconds[1:])
+
+    return rate
+
+
+def _fewer(threads: int) -> Iterable[int]:
+    """Half as many threads, a quarter, and so on to one."""
+    while threads > 1:
+        threads //= 2
+        yield threads
+
+
+def _chosen(rates: dict[int, float], usual: int) -> tuple[int, float]:
+    """The fastest choice and its rate, if it beats the usual one by the margin."""
+    fastest = max(rates, key=rates.__getitem__)
+    chosen = fastest if rates[fastest] > MARGIN * rates[usual] else usual
+    return chosen, rates[chosen]

@@ -107,7 +107,7 @@ def one_round(book: Textbook, share: float) -> tuple[float, float, float]:
 
 def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, Any]:
     """Input gradients a second, ours and the textbook's by turns, on a share of the images."""
-    count = max(128, round(options.share * len(images)))
+    count = min(len(images), max(128, round(options.share * len(images))))
     some = images.take(np.arange(count))
     method = ErrorMinimizing(surrogate=options.surrogate)
     repeats = []

@@ -1,0 +1,60 @@
+"""Every benchmark with one command, and the page of their results.
+
+    python benchmarks DATA --test TEST
+
+Each writes a record into `results/benchmarks/`; one that is there is not measured again. The page
+`docs/benchmarks.md` and its plot are made from the records alone: `python benchmarks` makes them
+anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import page
+
+HERE = Path(__file__).parent
+BENCHMARKS: dict[str, tuple[str, ...]] = {
+    "search-time": ("search.py", "time", "--share", "0.05"),
+    "search-rate": ("search.py", "rate", "--surrogate", "resnet18", "--share", "0.05"),
+    "training": ("training.py",),
+    "shapes": ("scaling.py", "shapes"),
+    "images": ("scaling.py", "images"),
+}
+"""Each record's name, and the command that makes it."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="?", help="training images; without them only the page")
+    parser.add_argument("--test", help="test images of the same classes")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    options = parser.parse_args()
+    if options.data:
+        page.RECORDS.mkdir(parents=True, exist_ok=True)
+        for name in options.only:
+            measure(name, options.data, options.test)
+    page.write()
+
+
+def measure(name: str, data: str, test: str | None) -> None:
+    """Run one benchmark in a process of its own, unless its record is there."""
+    record = page.RECORDS / f"{name}.json"
+    if record.exists():
+        print(f"{name}: {record} is there; delete it to measure again")
+        return
+    file, *arguments = BENCHMARKS[name]
+    command = [sys.executable, str(HERE / file), *arguments[:1], data, *arguments[1:]]
+    if name == "training":
+        if test is None:
+            raise SystemExit("the benchmark of training needs --test")
+        command = [sys.executable, str(HERE / file), data, "--test", test]
+    print(name, flush=True)
+    subprocess.run([*command, "--out", str(record)], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The page of the benchmarks, `docs/benchmarks.md`, and its plot, from their records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib import pyplot as plt
+
+ROOT = Path(__file__).parent.parent
+RECORDS = ROOT / "results" / "benchmarks"
+PAGE, PLOT = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
+
+HEAD = """# Benchmarks
+
+Made by `python benchmarks DATA --test TEST` from the records in
+[results/benchmarks](../results/benchmarks), which hold settings, seeds, hardware, versions and the
+commit. Speeds are ratios to a plain baseline timed by turns in the same run, the median of the
+repeats; what no clock can blur, signed steps and trained images, is counted as well.
+"""
+
+
+def write() -> None:
+    """Write the page and its plot."""
+    PAGE.write_text(text(records()))
+    plot(records())
+
+
+def records() -> dict[str, dict[str, Any]]:
+    """The records there are, by name."""
+    return {file.stem: json.loads(file.read_text()) for file in sorted(RECORDS.glob("*.json"))}
+
+
+def text(found: dict[str, dict[str, Any]]) -> str:
+    """The page."""
+    parts = [HEAD]
+    for name, section in SECTIONS.items():
+        if name in found:
+            parts.append(section(found[name]) + f"\n{circumstances(found[name])}\n")
+    if "images" in found:
+        parts.append(
+            "![Seconds, signed steps and trained images by number of images](benchmarks.svg)\n"
+        )
+    return "\n".join(parts)
+
+
+def search_time(record: dict[str, Any]) -> str:
+    rows = [
+        (f"{r['ours_seconds']} s", f"{r['textbook_round_seconds']} s", f"{r['ratio']} ×")
+        for r in record["repeats"]
+    ]
+    facts = record["repeats"][0]["ours"]
+    return (
+        "## Time to λ\n\n"
+        f"{record['images']:,} images, {record['settings']['surrogate']}. Ours took "
+        f"{len(facts['errors'])} rounds, {facts['image_steps']} signed steps an image, and trained "
+        f"its surrogate {facts['trained']} times on an image. The published loop takes "
+        f"{record['textbook']['T']} steps on every image in each of its rounds, of which it needed "
+        f"{record['textbook']['rounds']}.\n\n"
+        + table(("ours, whole", "published loop, one round", "ratio"), rows)
+        + f"\nMedian ratio: {record['median_ratio']} ×.\n"
+    )
+
+
+def search_rate(record: dict[str, Any]) -> str:
+    rows = [(r["ours"], r["textbook"], r["bare"], f"{r['ratio']} ×") for r in record["repeats"]]
+    return (
+        f"## Input gradients a second, {record['surrogate']}\n\n"
+        + table(("ours", "published loop", "bare float32 gradient", "ratio"), rows)
+        + f"\nMedian ratio: {record['median_ratio']} ×.\n"
+    )
+
+
+def training(record: dict[str, Any]) -> str:
+    rows = [
+        (f"{e['ours']:.1f} s", f"{e['plain']:.1f} s", f"{e['ratio']:.2f} ×")
+        for e in record["one_epoch"]
+    ]
+    whole = record["whole"]
+    return (
+        f"## Training, {record['settings']['model']}, {record['images']:,} images\n\n"
+        + table(("ours, an epoch", "plain DataLoader loop, an epoch", "ratio"), rows)
+        + f"\nMedian ratio: {record['median_ratio']:.2f} ×. After {record['settings']['epochs']} "
+        f"epochs: {100 * whole['ours']['accuracy']:.1f} % against "
+        f"{100 * whole['plain']['accuracy']:.1f} % clean test accuracy (one seed each).\n"
+    )
+
+
+def shapes(record: dict[str, Any]) -> str:
+    sizes = sorted({r["size"] for r in record["rates"]})
+    batches = sorted({r["batch"] for r in record["rates"]})
+    rate = {(r["size"], r["batch"]): r["rate"] for r in record["rates"]}
+    rows = [(f"{size} px", *(rate[size, batch] for batch in batches)) for size in sizes]
+    return (
+        f"## Input gradients a second by image size and batch, {record['surrogate']}\n\n"
+        + table(("size", *(f"batch {batch}" for batch in batches)), rows)
+    )
+
+
+def images(record: dict[str, Any]) -> str:
+    rows = [
+        (f"{s['images']:,}", f"{s['seconds']} s", f"{s['ms_per_image']} ms",
+         s["image_steps"], s["trained"], len(s["errors"]), f"{s['anonymous_mb']} MB")
+        for s in record["searches"]
+    ]  # fmt: skip
+    heads = ("images", "to λ", "per image", "signed steps", "trained", "rounds", "memory")
+    return f"## By number of images, {record['settings']['surrogate']}\n\n" + table(heads, rows)
+
+
+SECTIONS = {
+    "search-time": search_time,
+    "search-rate": search_rate,
+    "training": training,
+    "images": images,
+    "shapes": shapes,
+}
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
+def circumstances(record: dict[str, Any]) -> str:
+    machine = record["hardware"]
+    return (
+        f"*{machine['name']}, {machine['threads']} threads, {machine['precision']}, torch "
+        f"{machine['torch']}, seed {record['settings']['seed']}, commit {record['commit']}*"
+    )
+
+
+def plot(found: dict[str, dict[str, Any]]) -> None:
+    """What an image costs, by how many there are."""
+    if "images" not in found:
+        return
+    searches = found["images"]["searches"]
+    counts = [s["images"] for s in searches]
+    figure, (work, clock) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    work.plot(counts, [s["image_steps"] for s in searches], "o-", label="signed steps")
+    work.plot(counts, [s["trained"] for s in searches], "s--", label="times trained on")
+    work.set(title="work an image", xlabel="images", xscale="log", ylim=(0, None))
+    work.legend()
+    clock.plot(counts, [s["ms_per_image"] for s in searches], "o-")
+    clock.set(title="milliseconds an image", xlabel="images", xscale="log", ylim=(0, None))
+    with plt.rc_context({"svg.hashsalt": "benchmarks"}):
+        figure.savefig(PLOT, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    write()

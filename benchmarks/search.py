@@ -28,7 +28,7 @@ from textbook import M, T, Textbook
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import Search, noise_shape
+from unlearnable.methods.search import USUAL_BATCH, Search, noise_shape
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
@@ -109,7 +109,6 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     """Input gradients a second, ours and the textbook's by turns, on a share of the images."""
     count = min(len(images), max(128, round(options.share * len(images))))
     some = images.take(np.arange(count))
-    method = ErrorMinimizing(surrogate=options.surrogate)
     repeats = []
     for _ in range(options.repeats):
         book = textbook_of(some, run, options.surrogate)
@@ -121,7 +120,7 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
             frozen(model.to(run.device), run.dtype),
             size=0.8,
             steps=T,
-            batch_size=method.sweep_batch,
+            batch_size=USUAL_BATCH,
         )
         ours = search.image_steps / (time.perf_counter() - started)
         repeats.append(

@@ -119,18 +119,23 @@ def test_the_subset_holds_its_share_of_each_class():
 
 
 def test_a_search_goes_on_from_the_last_round_to_the_same_bytes(tmp_path):
-    images = shapes(40)
-    method = ErrorMinimizing(rounds=3, batches=2, stop_error=0, **QUICK)
+    """Stopped in every round but the first, before and after the other images have joined."""
+    images = shapes(80)
+    method = ErrorMinimizing(subset=0.25, stop_error=0.3, **QUICK)
     whole, facts = search(method, images)
+    assert len(facts["errors"]) >= 3
+    for last in range(2, len(facts["errors"]) + 1):
 
-    def stop(stage, done, /, **figures):
-        if figures.get("round") == 3:
-            raise KeyboardInterrupt
+        def stop(stage, done, /, last=last, **figures):
+            if figures.get("round") == last:
+                raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        search(method, images, state=tmp_path, tell=stop)
-    resumed, again = search(method, images, state=tmp_path)
-    assert np.array_equal(whole, resumed) and facts == again
+        state = tmp_path / str(last)
+        state.mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            search(method, images, state=state, tell=stop)
+        resumed, again = search(method, images, state=state)
+        assert np.array_equal(whole, resumed) and facts == again
 
 
 def test_settings_are_checked_and_unknown_ones_list_the_known():

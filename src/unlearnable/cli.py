@@ -331,7 +331,8 @@ def _print_audit(rows: list[dict[str, Any]]) -> None:
         table.add_row(*line)
     Console().print(table)
     over = sorted({row["interval_over"] for row in rows if "interval_over" in row})
-    print(f"chance {100 * rows[0]['chance']:.1f} %; the interval covers {' and '.join(over)}")
+    covers = f"; the interval covers {' and '.join(over)}" if over else ""
+    print(f"chance {100 * rows[0]['chance']:.1f} %{covers}")
 
 
 def _settings(texts: list[str], **named: str | None) -> dict[str, str]:

@@ -99,6 +99,22 @@ def test_a_cell_that_another_process_runs_is_left_to_it(run):
     assert not bench.path(cell).exists()
 
 
+def test_helpers_run_the_cells_that_this_process_does_not(run, monkeypatch):
+    place, train, test, _ = run
+    calls = []
+
+    def work(bench, cells):
+        calls.append([bench.path(cell).exists() for cell in cells])
+        return 0
+
+    monkeypatch.setattr("unlearnable.cells.Bench.work", work)  # here, and not in the helper
+    found = again(place, train, test, arms=["clean", "protected"], seeds=[11], jobs=2)
+    assert calls == [[False, False], [True, True]]
+    assert [row["n"] for row in found.rows] == [1, 1] and found.elsewhere == 0
+    with pytest.raises(SettingError, match="jobs=0: there must be at least one"):
+        again(place, train, test, jobs=0)
+
+
 def test_it_trains_on_the_files_as_they_lie_on_the_disk(run):
     place, train, _, _ = run
     published = paired(open_images(place / "out"), train)

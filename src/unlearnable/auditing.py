@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearnable.cells import ARMS, AuditPlan, Bench, Cell
+from unlearnable.cells import ARMS, AuditPlan, Bench, Cell, work_together
 from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.gather import folder_name
 from unlearnable.data.imageset import ImageSet
@@ -51,6 +51,7 @@ def audit(
     scale: str = "quick",
     size: int | None = None,
     device: str = "auto",
+    jobs: int = 1,
     data_dir: Path | str = DATA_DIR,
     download: bool = False,
     tell: Tell = silent,
@@ -72,6 +73,8 @@ def audit(
         scale: "quick", "paper" (the row of the data set) or a row such as "paper:cifar10".
         size: working size for images of mixed sizes.
         device: "auto", "cpu", "cuda", …
+        jobs: trainings at a time, each in a process of its own; a script that asks for more than
+            one needs the usual `if __name__ == "__main__":`.
         data_dir: where torchvision's data sets lie.
         download: fetch a torchvision data set that is not there.
         tell: hears of progress.
@@ -85,6 +88,8 @@ def audit(
             raise unknown("arm", arm, ARMS)
     if not (arms and models and seeds):
         raise SettingError("an audit needs at least one arm, one model and one seed.")
+    if jobs < 1:
+        raise SettingError(f"jobs={jobs}: there must be at least one.")
     protected, out = Path(protected).expanduser(), Path(out).expanduser()
     options: dict[str, Any] = {"data_dir": data_dir, "download": download}
     originals = open_images(clean, size=size, **options)
@@ -105,7 +110,7 @@ def audit(
     )
     cells = [bench.cell(arm, model, seed) for model in models for seed in seeds for arm in arms]  # type: ignore[arg-type]
     announce(bench.plan(cells))
-    elsewhere = bench.work(cells)
+    elsewhere = work_together(bench, cells, jobs)
     return Audit(out, summarise(bench, cells), elsewhere)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +20,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import BusyError, SettingError
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, seal
-from unlearnable.runtime import Run
+from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import confusion, mean_recall, recalls
 from unlearnable.storage import locked, sha256_json, write_json
@@ -186,6 +188,34 @@ class Bench:
             learner.step(x, y, 0.0).item()
         each = (time.perf_counter() - started) / PROBE_STEPS / count
         return each * self.schedule.epochs * (len(self.clean) + 0.25 * len(self.test))
+
+
+def work_together(bench: Bench, cells: Sequence[Cell], jobs: int) -> int:
+    """Do `bench.work` in so many processes, each with its share of the processor's threads.
+
+    Small models leave most of a GPU idle, and threads get in each other's way; the cells' locks
+    see to it that each is run once.
+    """
+    threads = max(1, bench.run.threads // jobs)
+    quiet = replace(bench, run=replace(bench.run, tell=silent))
+    context = multiprocessing.get_context("spawn")
+    helpers = [
+        context.Process(target=_help, args=(quiet, cells, threads), daemon=True)
+        for _ in range(jobs - 1)
+    ]
+    for helper in helpers:
+        helper.start()
+    with bench.run.on_threads(threads):
+        bench.work(cells)
+        for helper in helpers:
+            helper.join()
+        return bench.work(cells)  # what a helper that was killed left undone
+
+
+def _help(bench: Bench, cells: Sequence[Cell], threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and ends the others
+    with bench.run.on_threads(threads):
+        bench.work(cells)
 
 
 def with_random_noise(images: ImageSet, budget: Budget, run: Run) -> ImageSet:

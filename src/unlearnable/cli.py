@@ -162,10 +162,11 @@ def audit(
     models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
     seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
     scale: Annotated[
-        str, typer.Option(help="quick, paper, or a row of the paper such as paper:cifar10.")
+        str, typer.Option(help="quick, fast, paper, or a row of the paper: paper:cifar10.")
     ] = "quick",
     size: Size = None,
     device: Device = "auto",
+    jobs: Annotated[int, typer.Option(help="Trainings at a time.", min=1)] = 1,
     data_dir: DataDir = Path("data"),
     download: Download = False,
     as_json: Json = False,
@@ -185,6 +186,7 @@ def audit(
             scale=scale,
             size=size,
             device=device,
+            jobs=jobs,
             data_dir=data_dir,
             download=download,
             tell=tell,

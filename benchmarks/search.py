@@ -24,6 +24,8 @@ import common
 import numpy as np
 import torch
 from textbook import M, T, Textbook
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
@@ -109,20 +111,16 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     """Input gradients a second, ours and the textbook's by turns, on a share of the images."""
     count = min(len(images), max(128, round(options.share * len(images))))
     some = images.take(np.arange(count))
+    model = make_model(options.surrogate, len(images.classes), min(images.size))
+    still = frozen(model.to(run.device), run.dtype)
+    search = Search.begin(some, "sample-wise", 8, run, start="zero")
     repeats = []
     for _ in range(options.repeats):
-        book = textbook_of(some, run, options.surrogate)
-        theirs, bare = book.rates(count)
-        model = make_model(options.surrogate, len(images.classes), min(images.size))
-        search = Search.begin(some, "sample-wise", 8, run, start="zero")
-        started = time.perf_counter()
-        search.sweep(
-            frozen(model.to(run.device), run.dtype),
-            size=0.8,
-            steps=T,
-            batch_size=USUAL_BATCH,
-        )
-        ours = search.image_steps / (time.perf_counter() - started)
+        theirs, bare = textbook_of(some, run, options.surrogate).rates(count)
+        taken, started = search.image_steps, time.perf_counter()
+        search.sweep(still, size=0.8, steps=T, batch_size=USUAL_BATCH)
+        search.error(still)  # waits for the device
+        ours = (search.image_steps - taken) / (time.perf_counter() - started)
         repeats.append(
             {
                 "ours": round(ours, 1),
@@ -133,12 +131,34 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
             }
         )
         print(json.dumps(repeats[-1]), file=sys.stderr, flush=True)
+    work = flops(still, search.batch(search.rows[:1], run.dtype))
     return {
         "surrogate": options.surrogate,
         "unit": "input gradients a second",
         "repeats": repeats,
         "median_ratio": statistics.median(repeat["ratio"] for repeat in repeats),
+        "gflop_an_image": round(work / 1e9, 3),
+        "gflops": round(work * statistics.median(r["ours"] for r in repeats) / 1e9, 1),
+        "matrix_gflops": round(matrix_rate(run) / 1e9, 1),
     }
+
+
+def flops(model: nn.Module, x: Tensor) -> int:
+    """Floating-point operations of one input gradient: the way back costs as much as the way on."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(x)
+    return 2 * counter.get_total_flops()
+
+
+def matrix_rate(run: Run, size: int = 4096) -> float:
+    """FLOP/s of a product of square matrices, the fastest of a few: the ceiling."""
+    one = torch.rand(size, size, device=run.device).to(run.dtype)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        (one @ one)[0, 0].item()
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds)
 
 
 if __name__ == "__main__":

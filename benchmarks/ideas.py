@@ -1,0 +1,142 @@
+"""Which search gives the lowest learnability for a given amount of work.
+
+    python benchmarks/ideas.py DATA --test TEST --seeds 0,1,2 --out results/ideas.jsonl
+
+Each idea is a setting of `ErrorMinimizing`; each line of the record is one target model trained on
+the noise of one idea and seed, as it is or after a countermeasure. Lines that are there are not
+measured again, so that a record grows over several runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.sources import open_images
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.search import noise_shape
+from unlearnable.models import make_model
+from unlearnable.noise import Budget, Noise, seal
+from unlearnable.runtime import Run
+from unlearnable.schedules import SCHEDULES
+from unlearnable.scoring import mean_recall
+from unlearnable.training import fit
+
+IDEAS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "published": {"preset": "paper"},
+    "all images from the start": {"subset": 1.0},
+    "a tenth first": {"subset": 0.1},
+    "short steps": {"step": 0.1, "steps": 24},
+    "one long step": {"step": 1.0, "steps": 2},
+    "surrogate trained ahead": {"batches": 40},
+    "small batches": {"batch_size": 128},
+    "seen flipped": {"augmentations": "flip"},
+}
+
+
+def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=10)
+    return np.asarray(Image.open(file))
+
+
+COUNTERMEASURES = {"none": lambda image: image, "gray": gray, "jpeg:10": jpeg}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    common.options_for(parser)
+    parser.add_argument("--test", required=True, help="test images of the same classes")
+    parser.add_argument("--ideas", nargs="+", choices=IDEAS, default=list(IDEAS))
+    parser.add_argument("--countermeasures", nargs="+", choices=COUNTERMEASURES, default=["none"])
+    parser.add_argument("--models", nargs="+", default=["resnet18:16"])
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--noises", type=Path, required=True, help="a folder for the noises")
+    options = parser.parse_args()
+    images = common.first_of_each_class(open_images(options.data), options.per_class)
+    test = open_images(options.test, split="test")
+    for seed in (int(part) for part in options.seeds.split(",")):
+        for idea in options.ideas:
+            noise, facts = noise_of(idea, seed, images, options.noises)
+            for model in options.models:
+                for name in options.countermeasures:
+                    about = {"idea": idea, "seed": seed, "model": model, "countermeasure": name}
+                    about["epochs"] = options.epochs
+                    if not there(about, options.out):
+                        found = accuracy(about, images, noise, test)
+                        append({**about, **found, **facts}, options.out)
+
+
+def noise_of(idea: str, seed: int, images: ImageSet, folder: Path) -> tuple[Noise, dict[str, Any]]:
+    """The noise of an idea and a seed, made or read back, and what it took."""
+    file = folder / f"{idea} {seed}".replace(" ", "-") / "noise.npy"
+    if not file.exists():
+        method = ErrorMinimizing(surrogate="resnet18:16", **IDEAS[idea])
+        out = np.zeros(noise_shape(images, method.form), np.float32)
+        started = time.perf_counter()
+        facts = method(images, Budget(), run=Run.start(seed=seed), out=out)
+        facts["seconds"] = round(time.perf_counter() - started, 1)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        seal(out, form=method.form, budget=Budget(), made_by=facts, file=file)
+    noise = Noise.load(file)
+    return noise, {**noise.made_by, "class_share": class_share(noise, images)}
+
+
+def class_share(noise: Noise, images: ImageSet) -> float:
+    """How much of the noise's energy its mean over each class holds: 1 if it is class-wise."""
+    values = noise.values.astype(np.float32)
+    means = np.stack([values[images.labels == k].mean(0) for k in range(len(images.classes))])
+    return round(float((means[images.labels] ** 2).mean() / (values**2).mean()), 3)
+
+
+def accuracy(
+    about: dict[str, Any], images: ImageSet, noise: Noise, test: ImageSet
+) -> dict[str, Any]:
+    """Clean test accuracy of a model trained on images with the noise, after a countermeasure."""
+    change = COUNTERMEASURES[about["countermeasure"]]
+    protected = [change(noise.add_to(image, row)) for row, image in enumerate(images.images)]
+    run = Run.start(seed=about["seed"])
+    model = make_model(about["model"], len(images.classes), min(images.size), seed=run.seed)
+    schedule = replace(SCHEDULES["quick"], epochs=about["epochs"])
+    train = replace(images, images=np.stack(protected))
+    fitted = fit(model, train, schedule=schedule, run=run, test=test)
+    assert fitted.predictions is not None
+    score = mean_recall(fitted.predictions, test.labels, len(test.classes))
+    return {"accuracy": score, "commit": common.commit(), "hardware": run.hardware()}
+
+
+def there(about: dict[str, Any], record: Path | None) -> bool:
+    """Whether the record has this line."""
+    if record is None or not record.exists():
+        return False
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    return any(all(line[key] == value for key, value in about.items()) for line in lines)
+
+
+def append(line: dict[str, Any], record: Path | None) -> None:
+    text = json.dumps(line)
+    print(text, flush=True)
+    if record:
+        with record.open("a") as file:
+            file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupte
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and status 2."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except UnlearnableError as error:
         _note(f"error: {error}")
     except USAGE_ERROR as error:

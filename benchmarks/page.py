@@ -65,8 +65,8 @@ def search_time(record: dict[str, Any]) -> str:
         f"{record['images']:,} images, {record['settings']['surrogate']}. Ours took "
         f"{len(facts['errors'])} rounds, {facts['image_steps']} signed steps an image, and trained "
         f"its surrogate {facts['trained']} times on an image. The published loop takes "
-        f"{record['textbook']['T']} steps on every image in each of its rounds, of which it needed "
-        f"{record['textbook']['rounds']}.\n\n"
+        f"{record['textbook']['T']} steps on every image in each of its rounds, of which "
+        f"{record['textbook']['rounds']} are reckoned: the fewest that it was seen to need.\n\n"
         + table(("ours", "ours, class-wise", "published loop, one round", "ratio"), rows)
         + f"\nMedian ratio: {record['median_ratio']} ×.\n"
     )

@@ -1,4 +1,5 @@
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -16,3 +17,13 @@ def test_every_link_of_the_readme_leads_somewhere():
     links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", (ROOT / "README.md").read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_page_of_the_benchmarks_is_that_of_its_records(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "page", raising=False)
+    import page
+
+    found = page.records()
+    assert found
+    assert (ROOT / "docs" / "benchmarks.md").read_text() == page.text(found)

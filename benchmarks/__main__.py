@@ -18,7 +18,7 @@ import page
 
 HERE = Path(__file__).parent
 BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "search-time": ("search.py", "time", "--share", "0.05"),
+    "search-time": ("search.py", "time", "--share", "0.05", "--textbook-rounds", "4"),
     "search-rate": ("search.py", "rate", "--surrogate", "resnet18", "--share", "0.05"),
     "training": ("training.py",),
     "shapes": ("scaling.py", "shapes"),

@@ -18,11 +18,11 @@ import page
 
 HERE = Path(__file__).parent
 BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "search-time": ("search.py", "time", "--share", "0.05", "--textbook-rounds", "4"),
-    "search-rate": ("search.py", "rate", "--surrogate", "resnet18", "--share", "0.05"),
-    "training": ("training.py",),
-    "shapes": ("scaling.py", "shapes"),
-    "images": ("scaling.py", "images"),
+    "search-time": ("search.py", "time", "DATA", "--share", "0.05", "--textbook-rounds", "4"),
+    "search-rate": ("search.py", "rate", "DATA", "--surrogate", "resnet18", "--share", "0.05"),
+    "training": ("training.py", "DATA", "--test", "TEST"),
+    "shapes": ("scaling.py", "shapes", "DATA"),
+    "images": ("scaling.py", "images", "DATA"),
 }
 """Each record's name, and the command that makes it."""
 
@@ -47,13 +47,12 @@ def measure(name: str, data: str, test: str | None) -> None:
         print(f"{name}: {record} is there; delete it to measure again")
         return
     file, *arguments = BENCHMARKS[name]
-    command = [sys.executable, str(HERE / file), *arguments[:1], data, *arguments[1:]]
-    if name == "training":
-        if test is None:
-            raise SystemExit("the benchmark of training needs --test")
-        command = [sys.executable, str(HERE / file), data, "--test", test]
+    if "TEST" in arguments and test is None:
+        raise SystemExit(f"the benchmark {name} needs --test")
+    given = {"DATA": data, "TEST": test}
+    command = [str(HERE / file), *(given.get(a) or a for a in arguments), "--out", str(record)]
     print(name, flush=True)
-    subprocess.run([*command, "--out", str(record)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

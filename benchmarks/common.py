@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.search import noise_shape
+from unlearnable.noise import Budget
 from unlearnable.runtime import Run
 
 
@@ -27,6 +32,16 @@ def first_of_each_class(images: ImageSet, count: int) -> ImageSet:
     """The first `count` images of each class."""
     rows = [np.flatnonzero(images.labels == k)[:count] for k in range(len(images.classes))]
     return images.take(np.sort(np.concatenate(rows)))
+
+
+def searched(
+    method: ErrorMinimizing, images: ImageSet, run: Run
+) -> tuple[NDArray[np.float32], float, dict[str, Any]]:
+    """The noise of one whole search in levels, its seconds, and what it remembers."""
+    out = np.zeros(noise_shape(images, method.form), np.float32)
+    started = time.perf_counter()
+    facts = method(images, Budget(), run=run, out=out)
+    return out, time.perf_counter() - started, facts
 
 
 def leave(options: argparse.Namespace, run: Run, images: ImageSet, found: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from PIL import Image
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import noise_shape
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, Noise, seal
 from unlearnable.runtime import Run
@@ -89,10 +87,8 @@ def noise_of(idea: str, seed: int, images: ImageSet, folder: Path) -> tuple[Nois
     file = folder / f"{idea} {seed}".replace(" ", "-") / "noise.npy"
     if not file.exists():
         method = ErrorMinimizing(surrogate="resnet18:16", **IDEAS[idea])
-        out = np.zeros(noise_shape(images, method.form), np.float32)
-        started = time.perf_counter()
-        facts = method(images, Budget(), run=Run.start(seed=seed), out=out)
-        facts["seconds"] = round(time.perf_counter() - started, 1)
+        out, seconds, facts = common.searched(method, images, Run.start(seed=seed))
+        facts["seconds"] = round(seconds, 1)
         file.parent.mkdir(parents=True, exist_ok=True)
         seal(out, form=method.form, budget=Budget(), made_by=facts, file=file)
     noise = Noise.load(file)

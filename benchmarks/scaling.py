@@ -27,9 +27,8 @@ import torch
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import Search, noise_shape
+from unlearnable.methods.search import Search
 from unlearnable.models import frozen, make_model
-from unlearnable.noise import Budget
 from unlearnable.runtime import Run
 
 STEPS = 5  # signed steps to a measurement of `shapes`
@@ -68,10 +67,7 @@ def searched(options: argparse.Namespace, count: int) -> dict[str, Any]:
     run = Run.start(seed=options.seed)
     method = ErrorMinimizing(surrogate=options.surrogate)
     memory = Memory()
-    out = np.zeros(noise_shape(images, method.form), np.float32)
-    started = time.perf_counter()
-    facts = method(images, Budget(), run=run, out=out)
-    seconds = time.perf_counter() - started
+    _, seconds, facts = common.searched(method, images, run)
     return {
         "images": len(images),
         "seconds": round(seconds, 1),

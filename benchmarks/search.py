@@ -30,9 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import USUAL_BATCH, Search, noise_shape
+from unlearnable.methods.search import USUAL_BATCH, Search
 from unlearnable.models import frozen, make_model
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Form
 from unlearnable.runtime import Run
 
 FORMS: tuple[Form, ...] = ("sample-wise", "class-wise")
@@ -73,8 +73,8 @@ def time_to_lambda(images: ImageSet, run: Run, options: argparse.Namespace) -> d
     for _ in range(options.repeats):
         book = textbook_of(images, run, options.surrogate)
         a_round, rate, bare = one_round(book, options.share)
-        ours, facts = searched(methods["sample-wise"], images, run)
-        class_wise, class_facts = searched(methods["class-wise"], images, run)
+        _, ours, facts = common.searched(methods["sample-wise"], images, run)
+        _, class_wise, class_facts = common.searched(methods["class-wise"], images, run)
         whole = a_round * options.textbook_rounds
         repeats.append(
             {
@@ -95,14 +95,6 @@ def time_to_lambda(images: ImageSet, run: Run, options: argparse.Namespace) -> d
         "median_ratio": statistics.median(repeat["ratio"] for repeat in repeats),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-
-
-def searched(method: ErrorMinimizing, images: ImageSet, run: Run) -> tuple[float, dict[str, Any]]:
-    """Seconds of one whole search, and what it remembers."""
-    out = np.zeros(noise_shape(images, method.form), np.float32)
-    started = time.perf_counter()
-    facts = method(images, Budget(), run=run, out=out)
-    return time.perf_counter() - started, facts
 
 
 def one_round(book: Textbook, share: float) -> tuple[float, float, float]:

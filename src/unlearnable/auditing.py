@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearnable.cells import ARMS, AuditPlan, Bench, Cell, work_together
+from unlearnable.cells import ARMS, Arm, AuditPlan, Bench, Cell, work_together
 from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.gather import folder_name
 from unlearnable.data.imageset import ImageSet
@@ -70,7 +70,7 @@ def audit(
         arms: of "clean", "protected" and "random" (noise of equal budget).
         models: target models by name.
         seeds: each decides initial weights, order and augmentation of one training.
-        scale: "quick", "paper" (the row of the data set) or a row such as "paper:cifar10".
+        scale: "quick", "fast", "paper" (the row of the data set) or a row such as "paper:cifar10".
         size: working size for images of mixed sizes.
         device: "auto", "cpu", "cuda", …
         jobs: trainings at a time, each in a process of its own; a script that asks for more than
@@ -83,8 +83,9 @@ def audit(
     Raises:
         UnlearnableError: something that the caller can put right.
     """
+    known: dict[str, Arm] = {arm: arm for arm in ARMS}
     for arm in arms:
-        if arm not in ARMS:
+        if arm not in known:
             raise unknown("arm", arm, ARMS)
     if not (arms and models and seeds):
         raise SettingError("an audit needs at least one arm, one model and one seed.")
@@ -108,7 +109,9 @@ def audit(
         run=Run.start(device, tell=tell),
         out=out,
     )
-    cells = [bench.cell(arm, model, seed) for model in models for seed in seeds for arm in arms]  # type: ignore[arg-type]
+    cells = [
+        bench.cell(known[arm], model, seed) for model in models for seed in seeds for arm in arms
+    ]
     announce(bench.plan(cells))
     elsewhere = work_together(bench, cells, jobs)
     return Audit(out, summarise(bench, cells), elsewhere)

@@ -68,7 +68,8 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata()
                 where, settings = json.loads(metadata["where"]), metadata["settings"]
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise DamagedError(f"{self.path} is damaged: delete it to start again.") from error
         if settings != self._settings():

@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.errors import SettingError, SourceError
 from unlearnable.methods import METHODS, Method, make_method
-from unlearnable.methods.calibration import CHOICES, calibrate
+from unlearnable.methods.calibration import as_before, calibrate
 from unlearnable.methods.search import noise_shape
 from unlearnable.noise import Budget, Noise, seal
 from unlearnable.runtime import Run, Tell, silent
@@ -194,7 +194,7 @@ class _Job:
             seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
         run = Run.start(device, seed=seed, tell=tell, state=private)
         if before is not None:
-            method = _chosen_before(method, before["settings"]["method_settings"])
+            method = as_before(method, before["settings"]["method_settings"])
         method, seconds = calibrate(method, images, run)  # early: it may refuse the model
         settings = {
             "method": _name(method),
@@ -292,17 +292,6 @@ def _name(method: Method) -> str:
         if cls is type(method):
             return name
     return type(method).__name__
-
-
-def _chosen_before(method: Method, settings: dict[str, Any]) -> Method:
-    """The method with what the calibration of the interrupted run chose."""
-    open_choices = {
-        name: settings[name]
-        for name in CHOICES
-        if getattr(method, name, 0) is None and name in settings
-    }
-    dataclass: Any = method
-    return replace(dataclass, **open_choices)
 
 
 def _refuse_other_job(before: dict[str, Any], now: dict[str, Any], private: Path) -> None:

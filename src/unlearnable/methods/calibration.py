@@ -8,7 +8,7 @@ a machine that is busy with other things should not come out otherwise.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,17 @@ def calibrate(method: Method, images: ImageSet, run: Run) -> tuple[Method, float
     settings: Any = method  # a dataclass, which its protocol cannot say
     known = {name: value for name, value in found.items() if hasattr(method, name)}
     return replace(settings, **known), passes / best
+
+
+def as_before(method: Method, settings: Mapping[str, Any]) -> Method:
+    """The method with what an earlier calibration chose, read from the settings it left."""
+    chosen = {
+        name: settings[name]
+        for name in CHOICES
+        if getattr(method, name, 0) is None and name in settings
+    }
+    dataclass: Any = method
+    return replace(dataclass, **chosen)
 
 
 def _stopwatch(method: Method, images: ImageSet, run: Run) -> Callable[[int, int], float]:

@@ -69,7 +69,7 @@ def measure(
         "ours": ours(schedule),
         "plain": theirs(schedule, workers),
     }.items():
-        found = predict(frozen(model, run.dtype), run.upload(test.images), run)
+        found = predict(frozen(model, run.dtype), test, run)
         score = mean_recall(found, test.labels, len(test.classes))
         whole[name] = {"accuracy": score, "seconds": seconds}
     return {

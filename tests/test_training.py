@@ -68,7 +68,7 @@ def test_the_last_epoch_is_what_is_reported() -> None:
     tests = coloured(30, seed=1)
     found = fitted(replace(SHORT, epochs=2, learning_rate=0.01), test=tests)
     run = circumstances()
-    again = predict(frozen(found.model, run.dtype), run.upload(tests.images), run)
+    again = predict(frozen(found.model, run.dtype), tests, run)
     assert np.array_equal(found.predictions, again)
     assert len(found.curve) == 2
     assert found.curve[-1].accuracy == mean_recall(again, tests.labels, 3)

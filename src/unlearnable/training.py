@@ -16,6 +16,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from unlearnable.augment import augment
 from unlearnable.checkpoint import Checkpoint, pack, unpack
 from unlearnable.data.imageset import ImageSet
+from unlearnable.errors import SettingError
+from unlearnable.hooks import NOTHING, Countermeasure, Moment
 from unlearnable.models import frozen
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
@@ -48,22 +50,33 @@ class Learner:
             decay = get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
             self.mean = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
+            [p for p in self.model.parameters() if p.requires_grad],
             lr=0.0,
             momentum=momentum,
             weight_decay=weight_decay,
             nesterov=nesterov,
         )
 
-    def step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
-        """One step on images (n, C, H, W) in [0, 1] and labels (n,); gives the mean loss."""
+    def step(
+        self,
+        x: Tensor,
+        y: Tensor,
+        rate: float,
+        *,
+        countermeasure: Countermeasure = NOTHING,
+        moment: Moment | None = None,
+    ) -> Tensor:
+        """One step on images (n, C, H, W) in [0, 1] and labels (n,) or (n, K); gives the loss.
+
+        A countermeasure that draws needs the moment.
+        """
+        moment = moment or Moment(self.run, torch.default_generator, 0.0)
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         with self.run.autocast():
-            logits = self.model(x)
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=self.label_smoothing)
+            loss = countermeasure.loss(self.model, x, y, criterion=self._criterion, moment=moment)
         torch.autograd.backward(loss)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
@@ -71,6 +84,10 @@ class Learner:
         if self.mean is not None:
             self.mean.update_parameters(self.model)
         return loss.detach()
+
+    def _criterion(self, logits: Tensor, y: Tensor) -> Tensor:
+        smoothing = self.label_smoothing
+        return F.cross_entropy(logits.float(), y, reduction="none", label_smoothing=smoothing)
 
     @property
     def best(self) -> nn.Module:
@@ -105,10 +122,11 @@ class Learner:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of a learning curve."""
+    """One point of a learning curve: accuracies are on test and on held-out images."""
 
     loss: float
     accuracy: float | None = None
+    heldout: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +134,18 @@ class Fitted:
     """A trained model's record.
 
     Attributes:
-        model: the network after the last epoch, its weights averaged if the schedule says so.
-        curve: training loss and test accuracy, epoch by epoch.
-        predictions: the class given to each test image after the last epoch, (n,); None untested.
+        model: the network that counts: of the last epoch, if no countermeasure chose another, its
+            weights averaged if the schedule says so.
+        curve: training loss and accuracies, epoch by epoch.
+        predictions: the class that it gives to each test image, (n,); None untested.
+        epoch: the epoch that counts, from 1.
         seconds: what training took, evaluation included.
     """
 
     model: nn.Module
     curve: list[Epoch]
     predictions: NDArray[np.int64] | None
+    epoch: int
     seconds: float
 
 
@@ -135,21 +156,31 @@ def fit(
     schedule: Schedule,
     run: Run,
     test: ImageSet | None = None,
+    heldout: ImageSet | None = None,
+    countermeasure: Countermeasure = NOTHING,
     job: str = "fit",
 ) -> Fitted:
     """Train a model, and follow its accuracy on test images; data and augmentation on the device.
 
     Args:
         model: a fresh network; it is trained in place, and the one that counts may be a copy.
-        train: the training images.
+        train: the training images, as `countermeasure.prepare` left them.
         schedule: how to train.
         run: device, precision and seed. With `run.state` it goes on from the last whole epoch.
         test: images for the learning curve; no choice is ever made by them.
+        heldout: clean images that the trainer owns, for a countermeasure that takes some.
+        countermeasure: what the trainer does besides.
         job: the name of its checkpoint.
+
+    Raises:
+        SettingError: a countermeasure that takes held-out images, and none given.
     """
+    if countermeasure.needs_heldout and heldout is None:
+        raise SettingError("this countermeasure takes clean images of the trainer's own: heldout.")
     started = time.monotonic()
+    schedule = countermeasure.schedule(schedule)
     learner = Learner(
-        model,
+        countermeasure.start(model, train, run=run),
         run,
         momentum=schedule.momentum,
         weight_decay=schedule.weight_decay,
@@ -160,52 +191,76 @@ def fit(
     )
     settings = {
         "schedule": asdict(schedule),
+        "countermeasure": repr(countermeasure),
         "data": train.digest() if run.state else None,
-        "weights": {name: list(p.shape) for name, p in model.named_parameters()},
+        "weights": {name: list(p.shape) for name, p in learner.model.named_parameters()},
         "tested": test is not None,
         "seed": run.seed,
         "precision": run.precision,
     }
     checkpoint = Checkpoint(run.state, job, settings)
-    curve = _resumed(learner, checkpoint)
+    choosing = "choose" in countermeasure.hooks
+    curve, kept = _resumed(learner, checkpoint)
     data = run.upload(train.images), torch.from_numpy(train.labels).to(run.device)
-    tests = None if test is None else run.upload(test.images)
-    predictions = None
     for epoch in range(len(curve), schedule.epochs):
-        loss = _epoch(learner, *data, schedule, epoch)
-        accuracy = None
-        if test is not None and tests is not None:
-            predictions = predict(frozen(learner.best, run.dtype), tests, run)
-            accuracy = mean_recall(predictions, test.labels, len(test.classes))
-        curve.append(Epoch(loss, accuracy))
-        checkpoint.save(learner.state(), {"curve": [asdict(point) for point in curve]})
+        loss = _epoch(learner, *data, schedule, epoch, countermeasure=countermeasure)
+        network = frozen(learner.best, run.dtype)
+        point = Epoch(
+            loss,
+            None if test is None else accuracy(network, test, run),
+            accuracy(network, heldout, run) if choosing and heldout is not None else None,
+        )
+        curve.append(point)
+        if choosing and _chosen(countermeasure, curve) == len(curve) - 1:
+            kept = {name: value.clone() for name, value in learner.best.state_dict().items()}
+        where = {"curve": [asdict(point) for point in curve]}
+        checkpoint.save({**learner.state(), **pack("kept", kept)}, where)
         run.tell("train", (epoch + 1) / schedule.epochs, epoch=epoch + 1, loss=loss)
-    if tests is not None and predictions is None:
-        predictions = predict(frozen(learner.best, run.dtype), tests, run)
-    return Fitted(learner.best, curve, predictions, time.monotonic() - started)
+    network = learner.best
+    if choosing:
+        network.load_state_dict(kept)
+    if heldout is not None:
+        network = countermeasure.finish(network, heldout, run=run)
+    predictions = None if test is None else predict(frozen(network, run.dtype), test, run)
+    epoch = _chosen(countermeasure, curve) + 1 if choosing else len(curve)
+    return Fitted(network, curve, predictions, epoch, time.monotonic() - started)
 
 
-def _resumed(learner: Learner, checkpoint: Checkpoint) -> list[Epoch]:
+def _chosen(countermeasure: Countermeasure, curve: list[Epoch]) -> int:
+    return countermeasure.choose([point.heldout or 0.0 for point in curve])
+
+
+def _resumed(learner: Learner, checkpoint: Checkpoint) -> tuple[list[Epoch], dict[str, Tensor]]:
     saved = checkpoint.load()
     if saved is None:
-        return []
+        return [], {}
     tensors, where = saved
     learner.restore(tensors)
-    return [Epoch(**point) for point in where["curve"]]
+    return [Epoch(**point) for point in where["curve"]], unpack("kept", tensors)
 
 
 def _epoch(
-    learner: Learner, images: Tensor, labels: Tensor, schedule: Schedule, epoch: int
+    learner: Learner,
+    images: Tensor,
+    labels: Tensor,
+    schedule: Schedule,
+    epoch: int,
+    *,
+    countermeasure: Countermeasure,
 ) -> float:
     run = learner.run
     draws = run.generator("augment", epoch)
+    others = run.generator("countermeasure", epoch)
     batches = list(shuffled(len(images), schedule.batch_size, run, epoch))
     total = torch.zeros((), device=images.device)
     for place, rows in enumerate(batches):
+        moment = Moment(run, others, (epoch + place / len(batches)) / schedule.epochs)
         x = augment(images[rows], schedule.augmentations.split(), draws)
         x = x.float().div_(255).contiguous(memory_format=torch.channels_last)
-        rate = schedule.rate((epoch + place / len(batches)) / schedule.epochs)
-        total += learner.step(x, labels[rows], rate) * len(rows)
+        x, y = countermeasure.batch(x, labels[rows], moment=moment)
+        rate = schedule.rate(moment.progress)
+        loss = learner.step(x, y, rate, countermeasure=countermeasure, moment=moment)
+        total += loss * len(rows)
     return float(total) / len(images)
 
 
@@ -219,10 +274,15 @@ def shuffled(count: int, batch_size: int, run: Run, epoch: int) -> Iterator[Tens
 
 
 @torch.no_grad()
-def predict(model: nn.Module, images: Tensor, run: Run) -> NDArray[np.int64]:
-    """The class that a frozen model gives to each image, uint8 (N, C, H, W)."""
+def predict(model: nn.Module, images: ImageSet, run: Run) -> NDArray[np.int64]:
+    """The class that a frozen model gives to each image, (n,)."""
     found = [
         model(batch.to(run.dtype).div_(255)).argmax(1)
-        for batch in torch.split(images, EVALUATION_BATCH)
+        for batch in torch.split(run.upload(images.images), EVALUATION_BATCH)
     ]
     return torch.cat(found).cpu().numpy().astype(np.int64)
+
+
+def accuracy(model: nn.Module, images: ImageSet, run: Run) -> float:
+    """Mean per-class recall of a frozen model, 0 to 1."""
+    return mean_recall(predict(model, images, run), images.labels, len(images.classes))

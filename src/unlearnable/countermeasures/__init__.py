@@ -1,0 +1,107 @@
+"""The countermeasures: one file an idea, and this table.
+
+A new one is a frozen dataclass in a file of its own that overrides a hook, and one line here; the
+command line, the docs and the contract tests find it through the table.
+
+A name in words: `gray`, `jpeg:10`, `at:8:norm=l2`, and compositions such as `jpeg:10+gray`. What
+stands behind a colon is the first setting, or a setting by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from unlearnable.countermeasures.cutout import Cutout
+from unlearnable.countermeasures.gray import Gray
+from unlearnable.countermeasures.jpeg import JPEG
+from unlearnable.errors import SettingError, unknown
+from unlearnable.hooks import NOTHING, Countermeasure, Together
+from unlearnable.settings import as_dict, parse
+
+COUNTERMEASURES: dict[str, type[Countermeasure]] = {
+    "gray": Gray,
+    "jpeg": JPEG,
+    "cutout": Cutout,
+}
+
+SETS: dict[str, tuple[str, ...]] = {
+    "quick": ("none", "gray", "jpeg:10"),
+}
+"""Names for several at once."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A countermeasure or a composition, with the name that says all its settings.
+
+    Attributes:
+        name: as in `jpeg:10+gray`; the same settings give the same name.
+        does: the hooks.
+        settings: of each part, ready for JSON.
+    """
+
+    name: str
+    does: Countermeasure
+    settings: tuple[dict[str, Any], ...]
+
+
+def make_countermeasure(text: str) -> Named:
+    """A countermeasure by its name, or several joined by `+`.
+
+    Raises:
+        SettingError: an unknown name or setting, a value that does not fit, or parts that cannot
+            be composed.
+
+    Example:
+        >>> make_countermeasure("jpeg+gray").name
+        'jpeg:10+gray'
+    """
+    if text == "none":
+        return Named("none", NOTHING, ())
+    names, parts = zip(*(_part(part.strip()) for part in text.split("+")), strict=True)
+    does = parts[0] if len(parts) == 1 else Together(parts)
+    return Named("+".join(names), does, tuple(as_dict(part) for part in parts))
+
+
+def make_countermeasures(texts: Sequence[str]) -> list[Named]:
+    """Several, each once, in order; a name of `SETS` stands for all in it.
+
+    Raises:
+        SettingError: as `make_countermeasure`.
+    """
+    spelt = [name for text in texts for name in SETS.get(text, (text,))]
+    made = [make_countermeasure(text) for text in spelt]
+    return list({one.name: one for one in made}.values())
+
+
+def _part(text: str) -> tuple[str, Countermeasure]:
+    name, *values = text.split(":")
+    if name not in COUNTERMEASURES:
+        raise unknown("countermeasure", name, ["none", *COUNTERMEASURES, *SETS])
+    cls = COUNTERMEASURES[name]
+    order = [field.name for field in fields(cls)]
+    pairs: dict[str, str] = {}
+    for place, value in enumerate(values):
+        key, equals, rest = value.partition("=")
+        if not equals and (place or not order):
+            raise SettingError(
+                f"countermeasure {text!r}: {value!r} is no setting; write it as key=value, "
+                f"of {', '.join(order) or 'which there are none'}."
+            )
+        pairs[key if equals else order[0]] = rest if equals else value
+    part = parse(cls, pairs)
+    return _spelt(name, part), part
+
+
+def _spelt(name: str, part: Countermeasure) -> str:
+    """The name with the first setting, and those others that are not the usual."""
+    words = [name]
+    for place, field in enumerate(fields(part)):
+        value = getattr(part, field.name)
+        if place == 0:
+            words.append(str(value))
+        elif value != field.default:
+            words.append(f"{field.name}={value}")
+    return ":".join(words)

@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 
 from unlearnable import audit, open_images, protect
-from unlearnable.auditing import paired
-from unlearnable.cells import with_random_noise
+from unlearnable.arms import make_arms, with_random_noise
+from unlearnable.countermeasures import make_countermeasure
+from unlearnable.countermeasures.gray import Gray
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError, SourceError
 from unlearnable.noise import Budget
+from unlearnable.pairing import paired
 from unlearnable.runtime import Run
+
+NAMES = ("none", "gray", "early-stopping")
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +41,14 @@ def again(place, train, test, **options):
 
 def test_every_cell_is_a_file_and_a_line_of_the_results(run):
     place, _, test, _ = run
+    leaks = json.loads((place / "run/audit.json").read_text())["leaks"]
     lines = [json.loads(line) for line in (place / "run/results.jsonl").read_text().splitlines()]
     assert len(lines) == 6 == len(list((place / "run/cells").glob("*.json")))
     for line in lines:
         cell = json.loads((place / "run/cells" / f"{line['id']}.json").read_text())
         assert cell["accuracy"] == line["accuracy"] == cell["curve"][-1]["accuracy"]
         assert cell["peak_accuracy"] == max(point["accuracy"] for point in cell["curve"])
-        assert np.sum(cell["confusion"]) == len(test)
+        assert np.sum(cell["confusion"]) == len(test) - len(leaks)
         assert line["countermeasure"] == "none" and line["chance"] == 0.1
         hits = np.diag(cell["confusion"]) / np.sum(cell["confusion"], axis=1)
         assert hits == pytest.approx(cell["recall"]) and hits.mean() == pytest.approx(
@@ -91,7 +96,7 @@ def test_a_cell_that_another_process_runs_is_left_to_it(run):
         run=Run.start("cpu"),
         out=place / "shared",
     )
-    cell = bench.cell("clean", "resnet18:4", 3)
+    cell = bench.cell(*make_arms(["clean"]), make_countermeasure("none"), "resnet18:4", 3)
     state = place / "shared" / "state" / cell.id
     state.mkdir(parents=True)
     with locked(state):
@@ -143,3 +148,53 @@ def test_what_does_not_belong_together_is_refused(run, tmp_path):
         again(place, train, test, arms=["bogus"])
     with pytest.raises(SettingError, match="unknown model 'nosuch'"):
         again(place, train, test, models=["nosuch"])
+
+
+def test_countermeasures_are_tried_on_both_arms_and_prepared_once(run, monkeypatch):
+    place, train, test, _ = run
+    prepared = []
+    prepare = Gray.prepare
+
+    def counted(self, images, *, run):
+        prepared.append(len(images))
+        return prepare(self, images, run=run)
+
+    monkeypatch.setattr(Gray, "prepare", counted)
+    found = again(place, train, test, countermeasures=["gray", "early-stopping"], seeds=[0, 1])
+    tried = [(row["arm"], row["countermeasure"]) for row in found.rows]
+    assert set(tried) == {
+        *((arm, name) for arm in ("clean", "protected") for name in NAMES),
+        ("random", "none"),
+    }
+    assert prepared == [40, 40]  # once an arm, and not for each seed
+    again(place, train, test, countermeasures=["gray", "early-stopping"], seeds=[0, 1])
+    assert prepared == [40, 40]
+
+
+def test_early_stopping_counts_the_epoch_that_held_out_images_choose(run):
+    place, *_ = run
+    cells = [json.loads(path.read_text()) for path in (place / "run/cells").glob("*.json")]
+    stopped = [cell for cell in cells if cell["countermeasure"] == "early-stopping"]
+    assert len(stopped) == 4
+    for cell in stopped:
+        heldout = [point["heldout"] for point in cell["curve"]]
+        assert cell["epoch"] == 1 + heldout.index(max(heldout))
+        assert cell["accuracy"] == cell["curve"][cell["epoch"] - 1]["accuracy"]
+
+
+def test_a_mix_is_compared_with_its_clean_part_at_equal_steps(run):
+    place, train, test, _ = run
+    found = again(place, train, test, arms=["clean", "mix:0.5"], seeds=[0])
+    epochs = {row["arm"]: row["epochs"] for row in found.rows}
+    assert epochs == {"clean": 15, "mix:0.5": 15, "part:0.5": 30}
+    assert [row["own_schedule"] for row in found.rows] == [False, False, True]
+
+
+def test_a_report_lies_beside_the_cells_and_is_private(run):
+    place, *_ = run
+    for name in ("report.html", "audit.json", "samples.npz"):
+        assert (place / "run" / name).stat().st_mode & 0o077 == 0
+    assert (place / "run").stat().st_mode & 0o077 == 0
+    record = json.loads((place / "run/audit.json").read_text())
+    assert record["verdict"]["decided"] is False  # three test images a class
+    assert "has 3 test images" in record["verdict"]["words"][0]

@@ -199,3 +199,15 @@ def test_smoothed_labels_have_the_loss_of_their_mixture() -> None:
 
     every = sum(loss(torch.full_like(y, label)) for label in range(3)) / 3
     assert loss(y, 0.3) == pytest.approx(0.7 * loss(y) + 0.3 * every, rel=1e-5)
+
+
+def test_a_curve_follows_some_of_many_test_images_and_the_end_is_told_by_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("unlearnable.training.CURVE", 10)
+    tests = coloured(30, seed=1)
+    found = fitted(replace(SHORT, epochs=2, learning_rate=0.01), test=tests)
+    assert found.predictions is not None and len(found.predictions) == 30
+    some = np.arange(0, 30, 3)
+    score = mean_recall(found.predictions[some], tests.labels[some], 3)
+    assert found.curve[-1].accuracy == score

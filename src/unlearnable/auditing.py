@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unlearnable.cells import ARMS, Arm, AuditPlan, Bench, Cell, work_together
-from unlearnable.data.folder import MANIFEST, private_beside
-from unlearnable.data.gather import folder_name
-from unlearnable.data.imageset import ImageSet
+from unlearnable.arms import USUAL, make_arms
+from unlearnable.cells import AuditPlan, Bench, Cell, work_together
+from unlearnable.countermeasures import Named, make_countermeasures
 from unlearnable.data.sources import DATA_DIR, Source, open_images
-from unlearnable.errors import DamagedError, SettingError, SourceError, unknown
-from unlearnable.noise import Budget
-from unlearnable.report.table import markdown
+from unlearnable.errors import SettingError
+from unlearnable.pairing import Material, gather
+from unlearnable.report.page import write_report
+from unlearnable.report.samples import keep_samples
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.schedules import schedule_for
-from unlearnable.scoring import learnability
-from unlearnable.storage import read_json, sha256_json, write_bytes, write_json
+from unlearnable.storage import private_folder, read_json, write_json
+from unlearnable.summary import rebuild_results, summarise
+from unlearnable.verdict import Doubt, Verdict, doubts_of, judge, swapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +32,17 @@ class Audit:
     """What `audit` found.
 
     Attributes:
-        folder: the run's folder, with `cells/`, `results.jsonl`, `summary.json` and `table.md`.
-        rows: one for each arm and model: mean accuracy, spread, n, learnability and its interval.
+        folder: the run's folder, with `cells/`, `results.jsonl`, `audit.json` and `report.html`.
+        rows: one for each arm, countermeasure and model: see `summary.summarise`.
+        verdict: in figures and in words.
+        doubts: what speaks against it.
         elsewhere: cells that another process is running into the same folder.
     """
 
     folder: Path
     rows: list[dict[str, Any]]
+    verdict: Verdict
+    doubts: list[Doubt]
     elsewhere: int = 0
 
 
@@ -45,13 +52,15 @@ def audit(
     clean: Source,
     test: Source,
     out: Path | str,
-    arms: Sequence[str] = ARMS,
+    arms: Sequence[str] = USUAL,
+    countermeasures: Sequence[str] = ("none",),
     models: Sequence[str] = ("resnet18:16",),
     seeds: Sequence[int] = (0,),
     scale: str = "quick",
+    heldout: int | None = None,
     size: int | None = None,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     data_dir: Path | str = DATA_DIR,
     download: bool = False,
     tell: Tell = silent,
@@ -66,15 +75,19 @@ def audit(
         protected: a folder that `protect` wrote.
         clean: what it was made from; it is the training set of the clean arm.
         test: clean images with the same classes, used to measure and for nothing else.
-        out: the run's folder.
-        arms: of "clean", "protected" and "random" (noise of equal budget).
+        out: the run's folder. It is private: what is kept in it shows the noise.
+        arms: see `arms.py`: "clean", "protected", "random", "mix:0.2".
+        countermeasures: names such as "jpeg:10+gray", or of sets; they are tried on the clean and
+            the protected arm, and "none" always is.
         models: target models by name.
         seeds: each decides initial weights, order and augmentation of one training.
         scale: "quick", "fast", "paper" (the row of the data set) or a row such as "paper:cifar10".
+        heldout: clean images a class for countermeasures that take some, split off the test set;
+            by default 50, or a fifth of the class, where one is asked for.
         size: working size for images of mixed sizes.
         device: "auto", "cpu", "cuda", …
         jobs: trainings at a time, each in a process of its own; a script that asks for more than
-            one needs the usual `if __name__ == "__main__":`.
+            one needs the usual `if __name__ == "__main__":`. By default one, or one for each GPU.
         data_dir: where torchvision's data sets lie.
         download: fetch a torchvision data set that is not there.
         tell: hears of progress.
@@ -83,175 +96,102 @@ def audit(
     Raises:
         UnlearnableError: something that the caller can put right.
     """
-    known: dict[str, Arm] = {arm: arm for arm in ARMS}
-    for arm in arms:
-        if arm not in known:
-            raise unknown("arm", arm, ARMS)
+    grid = make_arms(arms)
+    against = make_countermeasures(["none", *countermeasures])
     if not (arms and models and seeds):
         raise SettingError("an audit needs at least one arm, one model and one seed.")
+    run = Run.start(device, tell=tell)
+    jobs = len(run.everywhere()) if jobs is None else jobs
     if jobs < 1:
         raise SettingError(f"jobs={jobs}: there must be at least one.")
     protected, out = Path(protected).expanduser(), Path(out).expanduser()
-    options: dict[str, Any] = {"data_dir": data_dir, "download": download}
-    originals = open_images(clean, size=size, **options)
-    published = paired(open_images(protected, size=size), originals)
-    common = _common(originals, test)
-    tests = _tests(open_images(test, split="test", size=common, **options), originals)
-    channels = max(s.channels for s in (originals, published, tests))
-    originals = originals.with_channels(channels)
-    published = published.with_channels(channels)
+    wanted = any(named.does.needs_heldout for named in against)
+    material = gather(
+        protected,
+        clean,
+        test,
+        open_images=partial(open_images, data_dir=data_dir, download=download),
+        size=size,
+        heldout=heldout if wanted else 0,
+        rng=run.rng("held out"),
+    )
     bench = Bench(
-        originals,
-        published,
-        tests.with_channels(channels),
-        budget=_budget(protected, originals, published),
-        schedule=schedule_for(scale, originals.source),
-        run=Run.start(device, tell=tell),
-        out=out,
+        material.clean,
+        material.published,
+        material.test,
+        heldout=material.heldout,
+        budget=material.budget,
+        schedule=schedule_for(scale, material.clean.source),
+        run=run,
+        out=private_folder(out),
     )
     cells = [
-        bench.cell(known[arm], model, seed) for model in models for seed in seeds for arm in arms
+        bench.cell(arm, named, model, seed)
+        for model in models
+        for seed in seeds
+        for arm in grid
+        for named in (against if arm.defended else against[:1])
     ]
-    announce(bench.plan(cells))
+    announce(bench.plan(cells, material.doubts))
     elsewhere = work_together(bench, cells, jobs)
-    return Audit(out, summarise(bench, cells), elsewhere)
+    rows, verdict, doubts = _conclude(bench, cells, material, against)
+    about = {"protected": protected.name, "scale": scale, "method": _method(material)}
+    _keep(bench, cells, material, {**about, "rows": rows, **_judged(verdict, doubts)})
+    return Audit(out, rows, verdict, doubts, elsewhere)
 
 
-def paired(protected: ImageSet, clean: ImageSet) -> ImageSet:
-    """The protected images in the order of their originals, with the originals' labels.
-
-    Raises:
-        SourceError: the two do not hold the same images.
-    """
-    place = {name: row for row, name in enumerate(protected.names)}
-    lacking = [name for name in clean.names if name not in place]
-    if lacking or len(protected) != len(clean):
-        left = lacking or sorted(set(protected.names) - set(clean.names))
-        raise SourceError(
-            f"{protected.source} and {clean.source} do not hold the same images: "
-            f"{len(protected)} against {len(clean)}, {left[0]} is in one only."
-        )
-    rows = np.array([place[name] for name in clean.names], dtype=np.int64)
-    if protected.size != clean.size:
-        raise SourceError(
-            f"{protected.source} and {clean.source} have different sizes: give both one --size."
-        )
-    return replace(protected.take(rows), labels=clean.labels, classes=clean.classes)
+def _conclude(
+    bench: Bench, cells: Sequence[Cell], material: Material, against: Sequence[Named]
+) -> tuple[list[dict[str, Any]], Verdict, list[Doubt]]:
+    """Rows, verdict and doubts from the cells that are there; rebuilds `results.jsonl`."""
+    rebuild_results(bench.out)
+    found = [read_json(bench.path(cell)) for cell in cells if bench.path(cell).exists()]
+    labels, classes = material.test.labels, len(material.test.classes)
+    rows = summarise(found, labels, classes, bench.schedule.epochs)
+    plain = (c for c in found if (c["arm"], c["countermeasure"]) == ("clean", "none"))
+    clean = [cell["confusion"] for cell in plain]
+    doubts = [*material.doubts, *doubts_of(rows)]
+    doubts += swapped(np.sum(clean, 0), material.test.classes) if clean else []
+    return rows, judge(rows, doubts, {named.name: named.does.words for named in against}), doubts
 
 
-def _tests(test: ImageSet, clean: ImageSet) -> ImageSet:
-    """The test images with the training set's labels; those of other classes are refused."""
-    index = {folder_name(name): label for label, name in enumerate(clean.classes)}
-    foreign = [name for name in test.classes if folder_name(name) not in index]
-    if foreign:
-        raise SourceError(
-            f"{test.source} has the class {foreign[0]}, which {clean.source} has not: "
-            "test images must be of the same classes."
-        )
-    if test.size != clean.size:
-        raise SourceError(
-            f"{test.source} has images of {test.size}, the training images are {clean.size}: "
-            "give --size."
-        )
-    new = np.array([index[folder_name(name)] for name in test.classes], dtype=np.int64)
-    return replace(test, labels=new[test.labels], classes=clean.classes)
+def _judged(verdict: Verdict, doubts: Sequence[Doubt]) -> dict[str, Any]:
+    return {"verdict": asdict(verdict), "doubts": [asdict(doubt) for doubt in doubts]}
 
 
-def _common(clean: ImageSet, test: Source) -> int | None:
-    """The size to open test images at: the training images', if those are files and square."""
-    height, width = clean.size
-    is_files = isinstance(test, str | Path) and Path(test).is_dir()
-    return height if is_files and height == width else None
+def _method(material: Material) -> dict[str, Any] | None:
+    """The noise method and its settings, as the manifest has them."""
+    return None if material.manifest is None else material.manifest["settings"]
 
 
-def _budget(protected: Path, clean: ImageSet, published: ImageSet) -> Budget:
-    """The budget that the manifest states or, without one, the largest change there is."""
-    manifest = private_beside(protected) / MANIFEST
-    if manifest.exists():
-        try:
-            return Budget(**read_json(manifest)["settings"]["budget"])
-        except (KeyError, TypeError) as error:
-            raise DamagedError(f"{manifest} is not a manifest of this library.") from error
-    pairs = zip(clean.images, published.images, strict=True)
-    largest = max(int(np.abs(a.astype(np.int16) - b).max()) for a, b in pairs)
-    return Budget("linf", max(1, largest))
-
-
-def summarise(bench: Bench, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """Rebuild `results.jsonl` from the cell files, and write the summary and its table."""
-    paths = [bench.path(cell) for cell in cells]
-    _rebuild_results(bench.out)
-    rows = summary([read_json(path) for path in paths if path.exists()], bench.test)
-    write_json(bench.out / "summary.json", rows)
-    write_bytes(bench.out / "table.md", markdown(rows).encode())
-    return rows
-
-
-def summary(cells: Iterable[dict[str, Any]], test: ImageSet) -> list[dict[str, Any]]:
-    """One row for each arm and model: accuracy over seeds, and learnability against clean."""
-    groups: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for cell in cells:
-        groups.setdefault((cell["model"], cell["arm"]), {})[cell["seed"]] = cell
-    rows = []
-    for (model, arm), runs in groups.items():
-        accuracy = [cell["accuracy"] for cell in runs.values()]
-        row: dict[str, Any] = {
-            "arm": arm,
-            "model": model,
-            "countermeasure": "none",
-            "accuracy": float(np.mean(accuracy)),
-            "spread": float(np.std(accuracy, ddof=1)) if len(accuracy) > 1 else None,
-            "peak_accuracy": float(np.mean([cell["peak_accuracy"] for cell in runs.values()])),
-            "n": len(runs),
-            "chance": 1 / len(test.classes),
-            "learnability": None,
-        }
-        clean = groups.get((model, "clean"), {})
-        seeds = sorted(runs.keys() & clean.keys())
-        if seeds:
-            found, base = (
-                [np.asarray(group[seed]["predictions"]) for seed in seeds]
-                for group in (runs, clean)
-            )
-            score = learnability(found, base, test.labels, len(test.classes))
-            over = "seeds and test images" if len(seeds) > 1 else "test images only: one seed"
-            row.update(
-                learnability=_number(score.value),
-                low=_number(score.low),
-                high=_number(score.high),
-                interval_over=over,
-            )
-        rows.append(row)
-    return rows
-
-
-def _rebuild_results(out: Path) -> None:
-    """Write one line a cell, for every cell in the folder, with its learnability."""
-    cells = [read_json(path) for path in sorted((out / "cells").glob("*.json"))]
-    clean = {_row_of(cell): cell["accuracy"] for cell in cells if cell["arm"] == "clean"}
-    lines = []
-    for cell in cells:
-        line = {key: cell[key] for key in LINE if key in cell}
-        base, chance = clean.get(_row_of(cell)), cell["chance"]
-        able = base is not None and base > chance
-        line["learnability"] = (cell["accuracy"] - chance) / (base - chance) if able else None
-        lines.append(json.dumps(line))
-    write_bytes(out / "results.jsonl", "".join(line + "\n" for line in lines).encode())
-
-
-LINE = (
-    "id", "arm", "countermeasure", "model", "seed", "accuracy", "peak_accuracy", "chance",
-    "seconds", "settings",
-)  # fmt: skip
-
-
-def _row_of(cell: dict[str, Any]) -> str:
-    """What a cell shares with the clean cell that it is measured against."""
-    settings = cell["settings"]
-    same = [settings[key] for key in ("schedule", "precision", "clean", "test", "countermeasure")]
-    return sha256_json([cell["model"], cell["seed"], same])
-
-
-def _number(value: float) -> float | None:
-    """JSON has no word for what is not a number."""
-    return float(value) if np.isfinite(value) else None
+def _keep(bench: Bench, cells: Sequence[Cell], material: Material, about: dict[str, Any]) -> None:
+    """Write all that a report is made from, and the report."""
+    manifest = material.manifest or {}
+    done = [cell for cell in cells if bench.path(cell).exists()]
+    record = {
+        "unlearnable": version("unlearnable"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "clean": material.clean.source,
+        "test": material.test.source,
+        "classes": list(material.test.classes),
+        "chance": 1 / len(material.test.classes),
+        "images": {
+            "train": len(material.clean),
+            "test": len(material.test),
+            "heldout": 0 if material.heldout is None else len(material.heldout),
+            "left_out": len(material.leaks),
+        },
+        "leaks": [list(pair) for pair in material.leaks],
+        "size": list(material.clean.size),
+        "budget": asdict(material.budget),
+        "files": {key: manifest.get(key) for key in ("psnr", "ssim", "largest_change")},
+        "schedule": asdict(bench.schedule),
+        "hardware": bench.run.hardware(),
+        "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
+        "seconds": sum(read_json(bench.path(cell))["seconds"] for cell in done),
+        "cells": [cell.id for cell in done],
+        **about,
+    }
+    keep_samples(bench.out, material.clean, material.published)
+    write_json(bench.out / "audit.json", record, private=True)
+    write_report(bench.out)

@@ -11,31 +11,40 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
+from unlearnable.arms import Arm
+from unlearnable.countermeasures import Named
 from unlearnable.data.imageset import ImageSet
-from unlearnable.errors import BusyError, SettingError
+from unlearnable.errors import BusyError
 from unlearnable.models import make_model
-from unlearnable.noise import Budget, seal
+from unlearnable.noise import Budget
 from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import confusion, mean_recall, recalls
-from unlearnable.storage import locked, sha256_json, write_json
-from unlearnable.training import Learner, fit
+from unlearnable.storage import (
+    locked,
+    private_folder,
+    replacing,
+    sha256_json,
+    wait_locked,
+    write_json,
+)
+from unlearnable.training import Fitted, Learner, fit
+from unlearnable.verdict import Doubt
 
-Arm = Literal["clean", "protected", "random"]
-ARMS: tuple[Arm, ...] = ("clean", "protected", "random")
 PROBE_STEPS = 3
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One model to be trained: an arm, a model and a seed, under one schedule on given files."""
+    """One model to be trained, under one schedule on given files."""
 
     arm: Arm
+    countermeasure: Named
     model: str
     seed: int
     settings: dict[str, Any]
@@ -43,7 +52,13 @@ class Cell:
     @property
     def id(self) -> str:
         """A name that changes with any setting and any pixel that the result depends on."""
-        return sha256_json([self.arm, self.model, self.seed, self.settings])[:16]
+        return sha256_json([self.arm.name, self.model, self.seed, self.settings])[:16]
+
+    @property
+    def about(self) -> str:
+        """What it is, in one line."""
+        with_it = "" if self.countermeasure.name == "none" else f" {self.countermeasure.name}"
+        return f"{self.arm.name}{with_it} {self.model} seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,11 @@ class AuditPlan:
     finished: int
     train: int
     test: int
+    heldout: int
     classes: int
     schedule: Schedule
+    countermeasures: tuple[str, ...]
+    doubts: tuple[str, ...]
     seconds: float
     hardware: dict[str, object]
 
@@ -71,21 +89,24 @@ class Bench:
     schedule: Schedule
     run: Run
     out: Path
+    heldout: ImageSet | None = None
 
-    def cell(self, arm: Arm, model: str, seed: int) -> Cell:
-        """The cell of an arm, a model and a seed on these images."""
+    def cell(self, arm: Arm, countermeasure: Named, model: str, seed: int) -> Cell:
+        """The cell of an arm, a countermeasure, a model and a seed on these images."""
+        clean, published, test, heldout = self._digests
         settings = {
             "schedule": asdict(self.schedule),
-            "countermeasure": "none",
+            "countermeasure": list(countermeasure.settings),
             "precision": self.run.precision,
-            "clean": self._digests[0],
-            "train": self._digests[1 if arm == "protected" else 0],
-            "test": self._digests[2],
-            "noise": asdict(self.budget) if arm == "random" else None,
+            "clean": clean,
+            "train": published if arm.protected else clean,
+            "test": test,
+            "heldout": heldout if countermeasure.does.needs_heldout else None,
+            "noise": asdict(self.budget) if arm.kind == "random" else None,
         }
-        return Cell(arm, model, seed, settings)
+        return Cell(arm, countermeasure, model, seed, settings)
 
-    def plan(self, cells: Sequence[Cell]) -> AuditPlan:
+    def plan(self, cells: Sequence[Cell], doubts: Sequence[Doubt] = ()) -> AuditPlan:
         """What `announce` is told."""
         missing = [cell for cell in cells if not self.path(cell).exists()]
         each = {model: self._seconds(model) for model in {cell.model for cell in missing}}
@@ -94,9 +115,12 @@ class Bench:
             finished=len(cells) - len(missing),
             train=len(self.clean),
             test=len(self.test),
+            heldout=0 if self.heldout is None else len(self.heldout),
             classes=len(self.test.classes),
             schedule=self.schedule,
-            seconds=sum(each[cell.model] for cell in missing),
+            countermeasures=tuple({cell.countermeasure.name: None for cell in cells}),
+            doubts=tuple(doubt.sentence for doubt in doubts),
+            seconds=sum(each[cell.model] * cell.countermeasure.does.cost for cell in missing),
             hardware=self.run.hardware(),
         )
 
@@ -111,63 +135,92 @@ class Bench:
             try:
                 with locked(state):
                     if not self.path(cell).exists():
-                        result = self._train(cell, state, place, len(missing))
+                        result = self._record(cell, self._train(cell, state, place, len(missing)))
                         write_json(self.path(cell), result)
-                    (state / "fit.safetensors").unlink(missing_ok=True)
+                    for left in state.glob("*.safetensors"):
+                        left.unlink()
             except BusyError:
                 elsewhere += 1
         return elsewhere
 
-    def _train(self, cell: Cell, state: Path, place: int, count: int) -> dict[str, Any]:
+    def _train(self, cell: Cell, state: Path, place: int, count: int) -> Fitted:
         def tell(stage: str, done: float, /, **figures: object) -> None:
-            about = f"{cell.arm} {cell.model} seed {cell.seed} ({place + 1}/{count})"
+            about = f"{cell.about} ({place + 1}/{count})"
             self.run.tell("audit", (place + done) / count, cell=about, **figures)
 
         run = replace(self.run, seed=cell.seed, state=state, tell=tell)
-        train = self._training_set(cell, run)
-        classes = len(self.test.classes)
+        images = cell.arm.images(self.clean, self.published, self.budget, run)
+        train = self._prepared(images, cell)
         model = make_model(
             cell.model,
-            classes,
+            len(self.test.classes),
             min(train.size),
             channels=train.channels,
             seed=run.seeded("model").seed,
         )
-        fitted = fit(model, train, schedule=self.schedule, run=run, test=self.test)
+        return fit(
+            model,
+            train,
+            schedule=cell.arm.schedule(self.schedule),
+            run=run,
+            test=self.test,
+            heldout=self.heldout if cell.countermeasure.does.needs_heldout else None,
+            countermeasure=cell.countermeasure.does,
+        )
+
+    def _prepared(self, images: ImageSet, cell: Cell) -> ImageSet:
+        """The images as the countermeasure leaves them, made once for all models and seeds."""
+        does = cell.countermeasure.does
+        if "prepare" not in does.hooks:
+            return images
+        name = sha256_json([images.digest(), cell.countermeasure.settings, self.run.seed])[:16]
+        folder = private_folder(self.out / "prepared")
+        path = folder / f"{name}.npy"
+        state = private_folder(folder / name)
+        with wait_locked(state):
+            if not path.exists():
+                run = replace(self.run.seeded("prepare"), state=state)
+                made = does.prepare(images, run=run).images
+                with replacing(path, private=True) as unfinished, unfinished.open("wb") as file:
+                    np.save(file, made, allow_pickle=False)
+                for left in state.glob("*.safetensors"):
+                    left.unlink()
+        return replace(images, images=np.load(path, allow_pickle=False))
+
+    def _record(self, cell: Cell, fitted: Fitted) -> dict[str, Any]:
+        """What is kept of a trained model."""
         assert fitted.predictions is not None, "a cell without test images"
         labels, predictions = self.test.labels, fitted.predictions
+        classes = len(self.test.classes)
         curve = [asdict(point) for point in fitted.curve]
+        accuracy = mean_recall(predictions, labels, classes)
         return {
             "id": cell.id,
-            "arm": cell.arm,
-            "countermeasure": "none",
+            "arm": cell.arm.name,
+            "countermeasure": cell.countermeasure.name,
             "model": cell.model,
             "seed": cell.seed,
-            "accuracy": mean_recall(predictions, labels, classes),
-            "peak_accuracy": max(point["accuracy"] for point in curve),
+            "accuracy": accuracy,
+            "peak_accuracy": max(accuracy, *(point["accuracy"] for point in curve)),
+            "epoch": fitted.epoch,
+            "epochs": len(curve),
             "chance": 1 / classes,
             "seconds": round(fitted.seconds, 1),
             "settings": cell.settings,
-            "hardware": run.hardware(),
+            "hardware": self.run.hardware(),
             "unlearnable": version("unlearnable"),
             "curve": curve,
             "recall": [
                 None if math.isnan(r) else r for r in recalls(predictions, labels, classes).tolist()
             ],
             "confusion": confusion(predictions, labels, classes).tolist(),
-            "predictions": predictions.tolist(),
+            "predictions": " ".join(map(str, predictions)),
         }
 
-    def _training_set(self, cell: Cell, run: Run) -> ImageSet:
-        if cell.arm == "protected":
-            return self.published
-        if cell.arm == "clean":
-            return self.clean
-        return with_random_noise(self.clean, self.budget, run)
-
     @cached_property
-    def _digests(self) -> tuple[str, str, str]:
-        return self.clean.digest(), self.published.digest(), self.test.digest()
+    def _digests(self) -> tuple[str, str, str, str | None]:
+        heldout = None if self.heldout is None else self.heldout.digest()
+        return self.clean.digest(), self.published.digest(), self.test.digest(), heldout
 
     def path(self, cell: Cell) -> Path:
         """The file of a finished cell."""
@@ -193,15 +246,21 @@ class Bench:
 def work_together(bench: Bench, cells: Sequence[Cell], jobs: int) -> int:
     """Do `bench.work` in so many processes, each with its share of the processor's threads.
 
-    Small models leave most of a GPU idle, and threads get in each other's way; the cells' locks
-    see to it that each is run once.
+    Small models leave most of a GPU idle, several GPUs take a process each, and threads get in
+    each other's way; the cells' locks see to it that each is run once.
     """
     threads = max(1, bench.run.threads // jobs)
-    quiet = replace(bench, run=replace(bench.run, tell=silent))
+    places = bench.run.everywhere()
+    first, *others = (places[job % len(places)] for job in range(jobs))
+    bench = replace(bench, run=first)
     context = multiprocessing.get_context("spawn")
     helpers = [
-        context.Process(target=_help, args=(quiet, cells, threads), daemon=True)
-        for _ in range(jobs - 1)
+        context.Process(
+            target=_help,
+            args=(replace(bench, run=replace(other, tell=silent)), cells, threads),
+            daemon=True,
+        )
+        for other in others
     ]
     for helper in helpers:
         helper.start()
@@ -216,20 +275,3 @@ def _help(bench: Bench, cells: Sequence[Cell], threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and ends the others
     with bench.run.on_threads(threads):
         bench.work(cells)
-
-
-def with_random_noise(images: ImageSet, budget: Budget, run: Run) -> ImageSet:
-    """The same images with uniform noise of an L∞ budget, drawn anew for each.
-
-    Raises:
-        SettingError: another norm, for which "equal budget" has no uniform noise.
-    """
-    if budget.norm != "linf":
-        raise SettingError(f"the random arm needs an L∞ budget, not {budget.norm}: leave it out.")
-    rng = run.rng("random arm")
-    shape = (1, images.channels, *images.size)
-    noisy = np.empty_like(images.images)
-    for row, image in enumerate(images.images):
-        levels = rng.uniform(-budget.size, budget.size, shape)
-        noisy[row] = seal(levels, form="sample-wise", budget=budget).add_to(image, 0)
-    return replace(images, images=noisy)

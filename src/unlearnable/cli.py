@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from unlearnable import __version__
 from unlearnable.errors import SettingError, UnlearnableError
-
-if TYPE_CHECKING:
-    from unlearnable.cells import AuditPlan
-    from unlearnable.protecting import Plan
+from unlearnable.telling import (
+    announce_audit,
+    announce_protection,
+    note,
+    print_audit,
+    print_protection,
+)
 
 MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
 GO_ON = "stopped: the same command with --resume goes on from here."
@@ -49,11 +52,11 @@ def main() -> None:
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except UnlearnableError as error:
-        _note(f"error: {error}")
+        note(f"error: {error}")
     except USAGE_ERROR as error:
         if len(sys.argv) > 1:  # a bare `unlearnable` has shown its help
             message = error.format_message().rstrip(".")
-            _note(f"error: {message}: see `{_called(error)} --help`.")
+            note(f"error: {message}: see `{_called(error)} --help`.")
     sys.exit(MISTAKE)
 
 
@@ -140,15 +143,15 @@ def protect(
             skip_unreadable=skip_unreadable,
             resume=resume,
             tell=tell,
-            announce=_announce_protect,
+            announce=announce_protection,
         )
     if as_json:
         print(json.dumps({"destination": str(done.destination), **done.manifest}))
     else:
-        _print_protection(done.manifest, done.destination, done.private)
+        print_protection(done.manifest, done.destination, done.private)
     if done.skipped:
         for line in done.skipped:
-            _note(f"left out: {line}")
+            note(f"left out: {line}")
         raise typer.Exit(SKIPPED)
 
 
@@ -158,15 +161,34 @@ def audit(
     clean: Annotated[str, typer.Option(help="What it was made from.")],
     test: Annotated[str, typer.Option(help="Clean test images of the same classes.")],
     out: Annotated[Path, typer.Option(help="The run's folder; finished cells are kept in it.")],
-    arms: Annotated[str, typer.Option(help="What to train on.")] = "clean,protected,random",
+    arms: Annotated[
+        str, typer.Option(help="What to train on: clean, protected, random, mix:SHARE.")
+    ] = "clean,protected,random",
+    countermeasures: Annotated[
+        str,
+        typer.Option(
+            help="What a trainer may do, as in none,gray,jpeg:10+gray; quick, standard or all; see "
+            "`unlearnable countermeasures`."
+        ),
+    ] = "none",
     models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
     seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
     scale: Annotated[
         str, typer.Option(help="quick, fast, paper, or a row of the paper: paper:cifar10.")
     ] = "quick",
+    heldout: Annotated[
+        int | None,
+        typer.Option(
+            help="Clean images a class, off the test set, for countermeasures that take some.",
+            show_default="50 where needed",
+            min=1,
+        ),
+    ] = None,
     size: Size = None,
     device: Device = "auto",
-    jobs: Annotated[int, typer.Option(help="Trainings at a time.", min=1)] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trainings at a time.", min=1, show_default="one a GPU")
+    ] = None,
     data_dir: DataDir = Path("data"),
     download: Download = False,
     as_json: Json = False,
@@ -181,24 +203,78 @@ def audit(
             test=test,
             out=out,
             arms=_list(arms),
+            countermeasures=_list(countermeasures),
             models=_list(models),
             seeds=_whole_numbers(seeds),
             scale=scale,
+            heldout=heldout,
             size=size,
             device=device,
             jobs=jobs,
             data_dir=data_dir,
             download=download,
             tell=tell,
-            announce=_announce_audit,
+            announce=announce_audit,
         )
     if as_json:
-        print(json.dumps({"out": str(found.folder), "rows": found.rows}))
+        print(
+            json.dumps(
+                {
+                    "out": str(found.folder),
+                    "verdict": asdict(found.verdict),
+                    "doubts": [asdict(doubt) for doubt in found.doubts],
+                    "rows": found.rows,
+                }
+            )
+        )
     else:
-        _print_audit(found.rows)
-        print(f"\nEach cell: {found.folder}/cells/; all of them: {found.folder}/results.jsonl")
+        print_audit(found)
+        print(f"\nThe whole of it, for your eyes only: {found.folder}/report.html")
     if found.elsewhere:
-        _note(f"{found.elsewhere} cells are being run by another process; the table lacks them.")
+        note(f"{found.elsewhere} cells are being run by another process; the table lacks them.")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Without pictures, names and seeds, to be shown.")
+    ] = False,
+) -> None:
+    """Write the report of an audit anew, or one to be shown to others."""
+    from unlearnable.report.page import write_report
+
+    print(write_report(run, public=public))
+
+
+@app.command()
+def countermeasures(as_json: Json = False) -> None:
+    """List what a trainer may do to learn anyway, with settings, cost and source."""
+    from unlearnable.countermeasures import COUNTERMEASURES, SETS
+    from unlearnable.settings import meanings
+
+    if as_json:
+        table = {
+            name: {
+                "source": cls.source,
+                "cost": cls().cost,
+                "hooks": sorted(cls().hooks),
+                "settings": {key: {"meaning": m, "default": d} for key, m, d in meanings(cls)},
+            }
+            for name, cls in COUNTERMEASURES.items()
+        }
+        print(json.dumps({"countermeasures": table, "sets": SETS}))
+        return
+    for name, cls in COUNTERMEASURES.items():
+        first = (cls.__doc__ or "").splitlines()[0]
+        print(f"{name}: {first}")
+        print(f"    {cls.source}; about {cls().cost:.1f} times a plain training")
+        for place, (key, meaning, default) in enumerate(meanings(cls)):
+            spelt = f"{name}:{default}" if place == 0 else f"…:{key}={default}"
+            print(f"    {spelt}".ljust(34) + meaning)
+        print()
+    for name, members in SETS.items():
+        print(f"{name}: {','.join(members)}")
 
 
 @app.command()
@@ -241,13 +317,13 @@ def demo(
         from unlearnable.demo import demo as run
 
         def announce(plan: Any) -> None:
-            (_announce_protect if hasattr(plan, "private") else _announce_audit)(plan)
+            (announce_protection if hasattr(plan, "private") else announce_audit)(plan)
 
         made = run(out, seed=seed, device=device, resume=resume, tell=tell, announce=announce)
     if as_json:
         print(json.dumps({"rows": made.audit.rows, "picture": str(made.picture)}))
         return
-    _print_audit(made.audit.rows)
+    print_audit(made.audit)
     print(
         f"\nSee {made.picture}: clean, noise 10 times, protected."
         "\nThis is the friendly case, trained without random crops, with which models learn this"
@@ -267,74 +343,10 @@ def _progress(stopped: str) -> Iterator[Any]:
         yield progress
     except KeyboardInterrupt:
         progress.close()
-        _note(stopped)
+        note(stopped)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         progress.close()
-
-
-def _announce_protect(plan: Plan) -> None:
-    height, width = plan.size
-    how = "brought to" if plan.resized else "of"
-    _note(f"{plan.images} images of {plan.classes} classes, {how} {width}×{height} pixels")
-    _note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}")
-    _note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
-    _note(f"to {plan.destination}; keep to yourself: {plan.private}")
-    if plan.ignored:
-        _note(f"{plan.ignored} files are no images by their names, and are left aside")
-    if plan.skipped:
-        _note(f"{len(plan.skipped)} images cannot be read, and are left out")
-
-
-def _announce_audit(plan: AuditPlan) -> None:
-    done = f", {plan.finished} of them finished before" if plan.finished else ""
-    _note(
-        f"{plan.cells} trainings{done}: {plan.train} images, {plan.schedule.epochs} epochs, "
-        f"tested on {plan.test} clean images of {plan.classes} classes"
-    )
-    _note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
-
-
-def _machine(hardware: dict[str, object]) -> str:
-    return f"{hardware['device']} ({hardware['name']}), {hardware['precision']}"
-
-
-def _about(seconds: float | None) -> str:
-    if not seconds:
-        return ""
-    return f", about {seconds:.0f} s" if seconds < 90 else f", about {seconds / 60:.0f} min"
-
-
-def _print_protection(manifest: dict[str, Any], destination: Path, private: Path) -> None:
-    search = manifest["search"]
-    if search.get("reached") is False:
-        _note(
-            f"the surrogate's error is still {search['errors'][-1]:.1%} after "
-            f"{len(search['errors'])} rounds: the protection may be weak; allow more rounds by "
-            "--set rounds=…"
-        )
-    print(
-        f"{len(manifest['files'])} files in {destination}, each read back and compared: largest "
-        f"change {manifest['largest_change']} of 255, PSNR {manifest['psnr']} dB, "
-        f"SSIM {manifest['ssim']}."
-    )
-    print(f"Publish {destination}; never {private}, with which the noise can be taken off.")
-    print("Whether it protects is not known before it is measured: unlearnable audit --help")
-
-
-def _print_audit(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from unlearnable.report.table import HEADINGS, lines
-
-    table = Table(*HEADINGS)
-    for line in lines(rows):
-        table.add_row(*line)
-    Console().print(table)
-    over = sorted({row["interval_over"] for row in rows if "interval_over" in row})
-    covers = f"; the interval covers {' and '.join(over)}" if over else ""
-    print(f"chance {100 * rows[0]['chance']:.1f} %{covers}")
 
 
 def _settings(texts: list[str], **named: str | None) -> dict[str, str]:
@@ -359,12 +371,3 @@ def _whole_numbers(text: str) -> list[int]:
         raise SettingError(
             f"--seeds {text}: write whole numbers with commas, as in 0,1,2."
         ) from None
-
-
-def _note(text: str) -> None:
-    print(_plain(text), file=sys.stderr)
-
-
-def _plain(text: str) -> str:
-    """One printable line: file names may hold line breaks, and bytes that are no text."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

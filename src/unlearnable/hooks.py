@@ -6,7 +6,7 @@ A countermeasure fills in one of them, rarely two, and `Together` joins several.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -32,11 +32,13 @@ class Moment:
         run: device, precision and seed.
         generator: for random draws, on the device.
         progress: the share of the training that is done, 0 to 1.
+        classes: how many there are, for soft labels.
     """
 
     run: Run
     generator: torch.Generator
     progress: float
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Countermeasure:
 
     source: ClassVar[str] = ""
     """The paper that it is from, or where it is usual."""
+    called: ClassVar[str] = ""
+    """What it is called in a sentence, its settings in braces."""
 
     @property
     def hooks(self) -> frozenset[str]:
@@ -55,6 +59,13 @@ class Countermeasure:
         ours = ("prepare", "batch", "schedule", *ALONE)
         return frozenset(
             name for name in ours if getattr(type(self), name) is not getattr(Countermeasure, name)
+        )
+
+    @property
+    def words(self) -> str:
+        """What it is called in a sentence."""
+        return self.called.format(
+            **{field.name: getattr(self, field.name) for field in fields(self)}
         )
 
     @property
@@ -136,6 +147,11 @@ class Together(Countermeasure):
     def hooks(self) -> frozenset[str]:
         """The hooks that its parts use."""
         return frozenset().union(*(part.hooks for part in self.parts))
+
+    @property
+    def words(self) -> str:
+        """The parts', one after the other."""
+        return " with ".join(part.words for part in self.parts)
 
     @property
     def cost(self) -> float:

@@ -124,6 +124,13 @@ class Run:
         """This run with a seed of its own, derived for one purpose."""
         return replace(self, seed=self._derive(*purpose))
 
+    def everywhere(self) -> list[Run]:
+        """This run on each GPU there is, unless one was named; otherwise itself alone."""
+        gpus = torch.cuda.device_count() if self.device == "cuda" else 1
+        if gpus < 2:
+            return [self]
+        return [replace(self, device=f"cuda:{number}") for number in range(gpus)]
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision for training; does nothing in float32."""
         kind = torch.device(self.device).type

@@ -82,18 +82,41 @@ def learnability(
         seed: of the resampling.
     """
     chance = 1 / classes
+    weights, chosen = _draws(labels, classes, len(arm), seed)
+    drawn = [_resampled(runs, labels, weights, chosen) - chance for runs in (arm, clean)]
+    exact = [np.mean([mean_recall(p, labels, classes) for p in runs]) for runs in (arm, clean)]
+    low, high = np.percentile(_ratio(*drawn), COVERAGE)
+    value = _ratio(np.asarray(exact[0] - chance), np.asarray(exact[1] - chance))
+    return Learnability(float(value), float(low), float(high), len(arm))
+
+
+def accuracy_interval(
+    runs: Sequence[NDArray[Any]], labels: NDArray[Any], classes: int, *, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the accuracy, over seeds and test images.
+
+    Args:
+        runs: predicted classes of the test images, (n,) for each seed.
+        labels: true classes, (n,).
+        classes: K.
+        seed: of the resampling.
+    """
+    weights, chosen = _draws(labels, classes, len(runs), seed)
+    low, high = np.percentile(_resampled(runs, labels, weights, chosen), COVERAGE)
+    return float(low), float(high)
+
+
+def _draws(
+    labels: NDArray[Any], classes: int, runs: int, seed: int
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """How often each resample takes each test image, class by class, and which seeds."""
     rng = np.random.default_rng(seed)
     weights = [
         rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
         for count in np.bincount(labels, minlength=classes)
         if count
     ]
-    chosen = rng.integers(len(arm), size=(RESAMPLES, len(arm)))
-    drawn = [_resampled(runs, labels, weights, chosen) - chance for runs in (arm, clean)]
-    exact = [np.mean([mean_recall(p, labels, classes) for p in runs]) for runs in (arm, clean)]
-    low, high = np.percentile(_ratio(*drawn), COVERAGE)
-    value = _ratio(np.asarray(exact[0] - chance), np.asarray(exact[1] - chance))
-    return Learnability(float(value), float(low), float(high), len(arm))
+    return weights, rng.integers(runs, size=(RESAMPLES, runs))
 
 
 def _resampled(

@@ -158,6 +158,13 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def wait_locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone, once no other does."""
+    with FileLock(folder / LOCK, mode=PRIVATE_FILE):
+        yield
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     with path.open("rb") as file:

@@ -24,6 +24,8 @@ from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall
 
 EVALUATION_BATCH = 500
+CURVE = 2000
+"""Test images that a learning curve is about, at most; what counts in the end is all of them."""
 
 
 class Learner:
@@ -122,7 +124,7 @@ class Learner:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of a learning curve: accuracies are on test and on held-out images."""
+    """One point of a learning curve: accuracies on some test images, and on held-out ones."""
 
     loss: float
     accuracy: float | None = None
@@ -201,13 +203,21 @@ def fit(
     checkpoint = Checkpoint(run.state, job, settings)
     choosing = "choose" in countermeasure.hooks
     curve, kept = _resumed(learner, checkpoint)
+    followed = None if test is None else test.take(np.arange(0, len(test), -(-len(test) // CURVE)))
     data = run.upload(train.images), torch.from_numpy(train.labels).to(run.device)
     for epoch in range(len(curve), schedule.epochs):
-        loss = _epoch(learner, *data, schedule, epoch, countermeasure=countermeasure)
+        loss = _epoch(
+            learner,
+            *data,
+            schedule,
+            epoch,
+            countermeasure=countermeasure,
+            classes=len(train.classes),
+        )
         network = frozen(learner.best, run.dtype)
         point = Epoch(
             loss,
-            None if test is None else accuracy(network, test, run),
+            None if followed is None else accuracy(network, followed, run),
             accuracy(network, heldout, run) if choosing and heldout is not None else None,
         )
         curve.append(point)
@@ -247,6 +257,7 @@ def _epoch(
     epoch: int,
     *,
     countermeasure: Countermeasure,
+    classes: int,
 ) -> float:
     run = learner.run
     draws = run.generator("augment", epoch)
@@ -254,7 +265,7 @@ def _epoch(
     batches = list(shuffled(len(images), schedule.batch_size, run, epoch))
     total = torch.zeros((), device=images.device)
     for place, rows in enumerate(batches):
-        moment = Moment(run, others, (epoch + place / len(batches)) / schedule.epochs)
+        moment = Moment(run, others, (epoch + place / len(batches)) / schedule.epochs, classes)
         x = augment(images[rows], schedule.augmentations.split(), draws)
         x = x.float().div_(255).contiguous(memory_format=torch.channels_last)
         x, y = countermeasure.batch(x, labels[rows], moment=moment)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from unlearnable.countermeasures import COUNTERMEASURES, make_countermeasure
 from unlearnable.data.imageset import ImageSet
@@ -19,8 +21,30 @@ from unlearnable.schedules import Schedule
 from unlearnable.training import Fitted, fit
 
 SHORT = Schedule(epochs=1, batch_size=8)
-QUICK: dict[str, str] = {}
+QUICK = {
+    "dvae": "dvae:1:width=2",
+    "diffusion": "diffusion:pipeline",
+    "pretrained": "pretrained:weights.safetensors",
+    "simclr": "simclr:1",
+}
 """How to name one so that it takes no time; by default its bare name."""
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what `QUICK` names."""
+    folder = tmp_path_factory.mktemp("files")
+    save_file(make_model("resnet18:2", 2, 32).state_dict(), folder / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture
+def beside_files(
+    files: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    if "diffusion" in request.node.name and not (files / "pipeline").exists():
+        request.getfixturevalue("save_pipeline")(files / "pipeline")
 
 
 def spelt(name: str) -> str:
@@ -52,6 +76,7 @@ def trained(text: str, data: ImageSet) -> Fitted:
     )
 
 
+@pytest.mark.usefixtures("beside_files")
 @pytest.mark.parametrize("name", COUNTERMEASURES)
 def test_it_runs_on_eight_images(name: str) -> None:
     found = trained(spelt(name), eight())
@@ -67,6 +92,7 @@ def pairs() -> list[Any]:
     return found
 
 
+@pytest.mark.usefixtures("beside_files")
 @pytest.mark.parametrize("text", pairs())
 def test_it_composes_with_every_one_of_another_kind(text: str) -> None:
     assert trained(text, eight()).predictions is not None
@@ -76,6 +102,6 @@ def test_it_composes_with_every_one_of_another_kind(text: str) -> None:
 def test_its_fields_are_documented_settings(name: str) -> None:
     cls = COUNTERMEASURES[name]
     assert is_dataclass(cls) and issubclass(cls, Countermeasure)
-    assert cls.source
+    assert cls.source and cls.called
     assert all(field.metadata.get("meaning") for field in fields(cls))
     assert make_countermeasure(spelt(name)).does.hooks

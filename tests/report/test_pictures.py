@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -7,7 +8,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from unlearnable.report.pictures import GAP, HEADER, TILE, triptych
+from unlearnable.report.pictures import (
+    GAP,
+    HEADER,
+    SHADES,
+    TILE,
+    WINDOW,
+    data_uri,
+    heat_picture,
+    triptych,
+    window,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -80,3 +91,25 @@ def test_every_image_has_a_column_and_every_row_a_title() -> None:
 def test_an_image_without_its_protected_one_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         triptych([drawn(8, 8)] * 2, [drawn(8, 8)])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_data_uri_holds_the_image_pixel_for_pixel(channels: int) -> None:
+    pixels = drawn(6, 9, channels)
+    coded = data_uri(pixels).removeprefix("data:image/png;base64,")
+    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(coded))))
+    assert np.array_equal(found.reshape(pixels.shape), pixels)
+
+
+def test_of_a_large_image_the_middle_is_shown() -> None:
+    large = drawn(300, 50)
+    assert np.array_equal(window(large), large[94 : 94 + WINDOW])
+    assert np.array_equal(window(drawn(20, 30)), drawn(20, 30))
+
+
+def test_heat_goes_from_the_lowest_finite_value_to_the_highest() -> None:
+    picture = heat_picture(np.array([[-np.inf, -2.0], [1.0, 4.0]], np.float32))
+    assert picture[0, 0].tolist() == picture[0, 1].tolist() == SHADES[0].tolist()
+    assert picture[1, 0].tolist() == SHADES[2].tolist()
+    assert picture[1, 1].tolist() == SHADES[-1].tolist()
+    assert heat_picture(np.zeros((500, 300), np.float32)).shape == (100, 60, 3)

@@ -13,23 +13,74 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from unlearnable.countermeasures.adversarial import AdversarialTraining
+from unlearnable.countermeasures.bit_depth import BitDepth
+from unlearnable.countermeasures.blur import BilateralBlur, GaussianBlur, MeanBlur, MedianBlur
+from unlearnable.countermeasures.contrastive import Contrastive
 from unlearnable.countermeasures.cutout import Cutout
+from unlearnable.countermeasures.diffusion import Diffusion
+from unlearnable.countermeasures.displacement import Displacement
+from unlearnable.countermeasures.dvae import DVAE
+from unlearnable.countermeasures.early_stopping import EarlyStopping
+from unlearnable.countermeasures.fast_autoaugment import FastAutoAugment
 from unlearnable.countermeasures.gray import Gray
 from unlearnable.countermeasures.jpeg import JPEG
+from unlearnable.countermeasures.mixing import CutMix, Mixup
+from unlearnable.countermeasures.policies import RandAugment, TrivialAugment
+from unlearnable.countermeasures.pretrained import Pretrained
+from unlearnable.countermeasures.projection import Projection
+from unlearnable.countermeasures.refit import Refit
+from unlearnable.countermeasures.resize import Resize
+from unlearnable.countermeasures.simclr import SimCLR
+from unlearnable.countermeasures.ueraser import UEraser
 from unlearnable.errors import SettingError, unknown
 from unlearnable.hooks import NOTHING, Countermeasure, Together
 from unlearnable.settings import as_dict, parse
 
 COUNTERMEASURES: dict[str, type[Countermeasure]] = {
+    # on stored images
     "gray": Gray,
     "jpeg": JPEG,
+    "bit-depth": BitDepth,
+    "gaussian": GaussianBlur,
+    "mean": MeanBlur,
+    "median": MedianBlur,
+    "bilateral": BilateralBlur,
+    "resize": Resize,
+    "projection": Projection,
+    "dvae": DVAE,
+    "diffusion": Diffusion,
+    # in the batch
     "cutout": Cutout,
+    "mixup": Mixup,
+    "cutmix": CutMix,
+    "randaugment": RandAugment,
+    "trivialaugment": TrivialAugment,
+    "fast-autoaugment": FastAutoAugment,
+    "coin": Displacement,
+    "contrastive": Contrastive,
+    # in the loss, and at the start, the choice and the end of a training
+    "ueraser": UEraser,
+    "at": AdversarialTraining,
+    "pretrained": Pretrained,
+    "simclr": SimCLR,
+    "early-stopping": EarlyStopping,
+    "refit": Refit,
 }
 
+QUICK = ("none", "gray", "jpeg:10")
+STANDARD = (
+    *QUICK,
+    *("bit-depth:2", "gaussian", "projection", "cutout", "mixup", "cutmix", "ueraser:lite"),
+    *("early-stopping", "refit", "at:8"),
+)
+NEEDS_FILES = ("diffusion", "pretrained")
 SETS: dict[str, tuple[str, ...]] = {
-    "quick": ("none", "gray", "jpeg:10"),
+    "quick": QUICK,
+    "standard": STANDARD,
+    "all": ("none", *(name for name in COUNTERMEASURES if name not in NEEDS_FILES)),
 }
-"""Names for several at once."""
+"""Names for several at once; `all` is every one that needs no file of the user's."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Cutout(Countermeasure):
     """
 
     source: ClassVar[str] = "DeVries and Taylor, 2017"
+    called: ClassVar[str] = "cutout"
 
     side: int = setting(16, "of the square, in pixels", least=1)
 

@@ -23,6 +23,7 @@ class Gray(Countermeasure):
     """
 
     source: ClassVar[str] = "Liu et al., ICML 2023"
+    called: ClassVar[str] = "greyscale conversion"
 
     def prepare(self, train: ImageSet, *, run: Run) -> ImageSet:
         """Pillow's luma in all channels."""

@@ -26,6 +26,7 @@ class JPEG(Countermeasure):
     """
 
     source: ClassVar[str] = "Liu et al., ICML 2023"
+    called: ClassVar[str] = "JPEG compression at quality {quality}"
 
     quality: int = setting(10, "of the compression", least=1, most=95)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 
@@ -12,6 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 MIDDLE = 128
 TIMES = 10  # how much the noise is amplified to be seen
 TILE, GAP, HEADER = 128, 8, 34
+WINDOW = 112  # pixels of an image that a report shows, at most, each way
+SHADES = np.array(
+    [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]]
+)  # of the colour map viridis, from low to high
 TITLES = ("clean", f"noise, {TIMES} times", "protected")
 
 
@@ -22,7 +27,7 @@ def triptych(clean: Sequence[NDArray[np.uint8]], protected: Sequence[NDArray[np.
         clean: uint8, (H, W, 1 or 3), one a column.
         protected: the same images with their noise.
     """
-    rows = [list(clean), [_visible(c, p) for c, p in zip(clean, protected, strict=True)]]
+    rows = [list(clean), [amplified(c, p) for c, p in zip(clean, protected, strict=True)]]
     rows.append(list(protected))
     width = GAP + len(clean) * (TILE + GAP)
     sheet = Image.new("RGB", (width, 3 * (HEADER + TILE)), "white")
@@ -40,9 +45,44 @@ def triptych(clean: Sequence[NDArray[np.uint8]], protected: Sequence[NDArray[np.
     return buffer.getvalue()
 
 
-def _visible(clean: NDArray[np.uint8], protected: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def amplified(clean: NDArray[np.uint8], protected: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The change from the one to the other, `TIMES` times, about the middle grey."""
     change = protected.astype(np.int16) - clean
     return (MIDDLE + TIMES * change).clip(0, 255).astype(np.uint8)
+
+
+def data_uri(pixels: NDArray[np.uint8]) -> str:
+    """uint8 (H, W, 1 or 3) as a PNG to stand in the `src` of an image, pixel for pixel."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image.save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def window(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of a large image; a small one as it is."""
+    top, left = (max(0, (length - WINDOW) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + WINDOW, left : left + WINDOW]
+
+
+def heat_picture(power: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Values (H, W) as colours (H, W, 3), from the lowest to the highest of those that are finite.
+
+    A long side is brought to `WINDOW` pixels by leaving rows and columns out.
+    """
+    step = -(-max(power.shape) // WINDOW)
+    power = power[::step, ::step]
+    low, high = finite_ends(power)
+    share = np.nan_to_num((power - low) / max(high - low, 1e-9), neginf=0.0).clip(0, 1)
+    places = np.linspace(0, 1, len(SHADES))
+    channels = [np.interp(share, places, column) for column in SHADES.T]
+    return np.stack(channels, axis=2).round().astype(np.uint8)
+
+
+def finite_ends(values: NDArray[np.float32]) -> tuple[float, float]:
+    """The lowest and highest that are finite; 0 and 0 if none is."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _tile(pixels: NDArray[np.uint8]) -> Image.Image:

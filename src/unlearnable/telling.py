@@ -1,0 +1,101 @@
+"""What the command line says of plans and results. Nothing here loads torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unlearnable.auditing import Audit
+    from unlearnable.cells import AuditPlan
+    from unlearnable.protecting import Plan
+
+
+def announce_protection(plan: Plan) -> None:
+    """Say what is about to be protected, and how."""
+    height, width = plan.size
+    how = "brought to" if plan.resized else "of"
+    note(f"{plan.images} images of {plan.classes} classes, {how} {width}×{height} pixels")
+    note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}")
+    note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
+    note(f"to {plan.destination}; keep to yourself: {plan.private}")
+    if plan.ignored:
+        note(f"{plan.ignored} files are no images by their names, and are left aside")
+    if plan.skipped:
+        note(f"{len(plan.skipped)} images cannot be read, and are left out")
+
+
+def announce_audit(plan: AuditPlan) -> None:
+    """Say what is about to be trained, and what is doubtful before it begins."""
+    done = f", {plan.finished} of them finished before" if plan.finished else ""
+    note(
+        f"{plan.cells} trainings{done}: {plan.train} images, {plan.schedule.epochs} epochs, "
+        f"tested on {plan.test} clean images of {plan.classes} classes"
+    )
+    if len(plan.countermeasures) > 1:
+        note(f"countermeasures: {', '.join(plan.countermeasures)}")
+    if plan.heldout:
+        note(f"{plan.heldout} clean images are held out for trainers who own some")
+    for doubt in plan.doubts:
+        note(f"doubt: {doubt}")
+    note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
+
+
+def _machine(hardware: dict[str, object]) -> str:
+    return f"{hardware['device']} ({hardware['name']}), {hardware['precision']}"
+
+
+def _about(seconds: float | None) -> str:
+    if not seconds:
+        return ""
+    return f", about {seconds:.0f} s" if seconds < 90 else f", about {seconds / 60:.0f} min"
+
+
+def print_protection(manifest: dict[str, Any], destination: Path, private: Path) -> None:
+    """Say what was written, and what to do with it."""
+    search = manifest["search"]
+    if search.get("reached") is False:
+        note(
+            f"the surrogate's error is still {search['errors'][-1]:.1%} after "
+            f"{len(search['errors'])} rounds: the protection may be weak; allow more rounds by "
+            "--set rounds=…"
+        )
+    print(
+        f"{len(manifest['files'])} files in {destination}, each read back and compared: largest "
+        f"change {manifest['largest_change']} of 255, PSNR {manifest['psnr']} dB, "
+        f"SSIM {manifest['ssim']}."
+    )
+    print(f"Publish {destination}; never {private}, with which the noise can be taken off.")
+    print("Whether it protects is not known before it is measured: unlearnable audit --help")
+
+
+def print_audit(found: Audit) -> None:
+    """The table, the verdict in words, and what speaks against it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearnable.report.table import HEADINGS, lines
+
+    table = Table(*HEADINGS)
+    for line in lines(found.rows):
+        table.add_row(*line)
+    Console().print(table)
+    over = sorted({row["interval_over"] for row in found.rows})
+    covers = f"; intervals cover {' and '.join(over)}" if over else ""
+    print(f"chance {100 * found.rows[0]['chance']:.1f} %{covers}\n")
+    for sentence in found.verdict.words:
+        print(sentence)
+    for doubt in found.doubts:
+        if not doubt.fatal:
+            print(f"But: {doubt.sentence}")
+
+
+def note(text: str) -> None:
+    """One line on standard error."""
+    print(_plain(text), file=sys.stderr)
+
+
+def _plain(text: str) -> str:
+    """One printable line: file names may hold line breaks, and bytes that are no text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from unlearnable.methods.random import RandomNoise
 from unlearnable.methods.search import noise_shape
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
+from unlearnable.settings import as_dict
+from unlearnable.storage import write_json
 
 SURROGATE: dict[str, Any] = {"surrogate": "resnet18:8", "threads": 1, "sweep_batch": 128}
 METHODS: dict[str, Method] = {
@@ -87,7 +90,15 @@ def main() -> None:
             if not there(about, lines):
                 append({**about, **scored(images, about)}, lines)
     found = [json.loads(line) for line in lines.read_text().splitlines()]
-    common.leave(options, Run.start(), images, summary(found))
+    record = {
+        "seed": options.seed,
+        "draws": {name: asdict(deal) for name, deal in DEALS.items()},
+        "methods": {name: as_dict(method) for name, method in METHODS.items()},
+        "hardware": Run.start(precision="float32").hardware(),
+        "commit": common.commit(),
+        **summary(found),
+    }
+    write_json(options.out, record)
 
 
 def method_of(name: str, number: int) -> str:
@@ -172,8 +183,16 @@ def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for name in METHODS
             if (part := [line for line in noisy if line["method"] == name])
         },
-        "minutes": round(sum(line["noise_seconds"] + line["seconds"] for line in lines) / 60, 1),
+        "seconds": {
+            name: {"noise": median(part, "noise_seconds"), "detect": median(part, "seconds")}
+            for name in ("clean", *METHODS)
+            if (part := [line for line in lines if line["method"] == name])
+        },
     }
+
+
+def median(lines: Sequence[dict[str, Any]], key: str) -> float:
+    return round(statistics.median(line[key] for line in lines), 1)
 
 
 def figures(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import pytest
 import unlearnable
 
 PUBLIC = {
-    "METHODS", "Audit", "Budget", "ErrorMaximizing", "ErrorMinimizing", "ImageSet", "Noise",
-    "Protection", "RandomNoise", "Run", "UnlearnableError", "audit", "import_released",
-    "open_images", "protect",
+    "COUNTERMEASURES", "METHODS", "Audit", "Budget", "Detection", "ErrorMaximizing",
+    "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError",
+    "audit", "detect", "import_released", "open_images", "protect",
 }  # fmt: skip
 MODULES = sorted(
     module.name

@@ -5,8 +5,11 @@ import time
 
 import pytest
 
-from unlearnable import cli
+from unlearnable import RandomNoise, cli, protect
+from unlearnable.countermeasures import COUNTERMEASURES
+from unlearnable.data.shapes import shapes
 from unlearnable.methods import METHODS
+from unlearnable.schedules import SCHEDULES, Schedule
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -84,3 +87,35 @@ def test_settings_that_disagree_are_refused(monkeypatch, capsys, tmp_path):
         monkeypatch, capsys, "protect", "shapes", str(tmp_path / "out"), "--set", "steps"
     )
     assert status == 2 and "key=value" in said
+
+
+def test_countermeasures_are_listed_with_every_setting(monkeypatch, capsys):
+    _, out, _ = run(monkeypatch, capsys, "countermeasures")
+    assert all(f"{name}: " in out for name in COUNTERMEASURES)
+    assert "jpeg:10" in out and "standard: none,gray,jpeg:10," in out
+    _, out, _ = run(monkeypatch, capsys, "countermeasures", "--json")
+    table = json.loads(out)["countermeasures"]
+    assert table["at"]["settings"]["steps"]["default"] == 10
+
+
+def test_an_audit_ends_in_words_and_its_report_can_be_made_anew(
+    monkeypatch, capsys, tmp_path, photos
+):
+    clean, test = photos(each=6), photos("test", each=3, size=(20, 20))
+    protected, folder = str(tmp_path / "out"), str(tmp_path / "run")
+    run(monkeypatch, capsys, "protect", str(clean), protected, "--method", "random")
+    monkeypatch.setitem(SCHEDULES, "quick", Schedule(epochs=1, batch_size=8))
+    options = ["--clean", str(clean), "--test", str(test), "--out", folder]
+    options += ["--models", "resnet18:2", "--countermeasures", "gray"]
+    status, out, err = run(monkeypatch, capsys, "audit", protected, *options)
+    assert status == 0
+    assert "countermeasures: none, gray" in err
+    assert "No verdict: " in out and "report.html" in out
+    status, out, _ = run(monkeypatch, capsys, "report", folder, "--public")
+    assert (status, out.strip()) == (0, f"{folder}/report-public.html")
+
+
+def test_detect_gives_a_verdict(monkeypatch, capsys, tmp_path):
+    protect(shapes(200), tmp_path / "out", method=RandomNoise("class-wise"), seed=0)
+    status, out, _ = run(monkeypatch, capsys, "detect", str(tmp_path / "out"), "--json")
+    assert status == 0 and json.loads(out)["verdict"] == "poisoned"

@@ -61,6 +61,11 @@ def test_leaked_test_images_are_left_out_listed_and_too_many_forbid_a_verdict(
     assert sentences(found(protected, replace(distinct(6), images=images))) == []
 
 
+def test_a_test_set_of_training_images_alone_is_refused(protected: Path) -> None:
+    with pytest.raises(SourceError, match="is a training image, or nearly"):
+        found(protected, TRAIN)
+
+
 def test_a_file_that_is_not_as_written_is_named(protected: Path) -> None:
     file = next(protected.rglob("*.png"))
     Image.fromarray(255 - np.asarray(Image.open(file))).save(file)

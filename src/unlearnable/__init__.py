@@ -13,8 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from unlearnable.auditing import Audit as Audit
     from unlearnable.auditing import audit as audit
+    from unlearnable.countermeasures import COUNTERMEASURES as COUNTERMEASURES
     from unlearnable.data.imageset import ImageSet as ImageSet
     from unlearnable.data.sources import open_images as open_images
+    from unlearnable.detecting import Detection as Detection
+    from unlearnable.detecting import detect as detect
     from unlearnable.errors import UnlearnableError as UnlearnableError
     from unlearnable.methods import METHODS as METHODS
     from unlearnable.methods.em import ErrorMinimizing as ErrorMinimizing
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
     from unlearnable.runtime import Run as Run
 
 _HOMES = {
+    "COUNTERMEASURES": "countermeasures",
     "METHODS": "methods",
     "Audit": "auditing",
     "Budget": "noise",
+    "Detection": "detecting",
     "ErrorMaximizing": "methods.error_maximizing",
     "ErrorMinimizing": "methods.em",
     "ImageSet": "data.imageset",
@@ -40,6 +45,7 @@ _HOMES = {
     "Run": "runtime",
     "UnlearnableError": "errors",
     "audit": "auditing",
+    "detect": "detecting",
     "import_released": "released",
     "open_images": "data.sources",
     "protect": "protecting",

@@ -19,6 +19,9 @@ from unlearnable.telling import (
     announce_protection,
     note,
     print_audit,
+    print_countermeasures,
+    print_detection,
+    print_methods,
     print_protection,
 )
 
@@ -26,6 +29,7 @@ MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
 GO_ON = "stopped: the same command with --resume goes on from here."
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer gives it no public name
 RUN_AGAIN = "stopped: the same command goes on from here; finished cells are kept."
+STOPPED = "stopped: nothing is kept."
 
 app = typer.Typer(
     name="unlearnable",
@@ -248,58 +252,77 @@ def report(
 
 
 @app.command()
+def detect(
+    source: Annotated[str, typer.Argument(help="Labelled images, as `protect` takes them.")],
+    clean: Annotated[
+        str | None, typer.Option(help="The same images without the change, if there are.")
+    ] = None,
+    size: Size = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = Path("data"),
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether labelled images carry noise that is learnt instead of them."""
+    with _progress(STOPPED) as tell:
+        from unlearnable.detecting import detect as run
+
+        found = run(
+            source,
+            clean=clean,
+            size=size,
+            seed=seed,
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            tell=tell,
+        )
+    if as_json:
+        print(json.dumps(found.as_dict()))
+    else:
+        print_detection(found)
+
+
+@app.command()
 def countermeasures(as_json: Json = False) -> None:
     """List what a trainer may do to learn anyway, with settings, cost and source."""
-    from unlearnable.countermeasures import COUNTERMEASURES, SETS
-    from unlearnable.settings import meanings
-
-    if as_json:
-        table = {
-            name: {
-                "source": cls.source,
-                "cost": cls().cost,
-                "hooks": sorted(cls().hooks),
-                "settings": {key: {"meaning": m, "default": d} for key, m, d in meanings(cls)},
-            }
-            for name, cls in COUNTERMEASURES.items()
-        }
-        print(json.dumps({"countermeasures": table, "sets": SETS}))
+    if not as_json:
+        print_countermeasures()
         return
-    for name, cls in COUNTERMEASURES.items():
-        first = (cls.__doc__ or "").splitlines()[0]
-        print(f"{name}: {first}")
-        print(f"    {cls.source}; about {cls().cost:.1f} times a plain training")
-        for place, (key, meaning, default) in enumerate(meanings(cls)):
-            spelt = f"{name}:{default}" if place == 0 else f"…:{key}={default}"
-            print(f"    {spelt}".ljust(34) + meaning)
-        print()
-    for name, members in SETS.items():
-        print(f"{name}: {','.join(members)}")
+    from unlearnable.countermeasures import COUNTERMEASURES, SETS
+    from unlearnable.settings import described
+
+    table = {
+        name: {
+            "source": cls.source,
+            "cost": cls().cost,
+            "hooks": sorted(cls().hooks),
+            "settings": described(cls),
+        }
+        for name, cls in COUNTERMEASURES.items()
+    }
+    print(json.dumps({"countermeasures": table, "sets": SETS}))
 
 
 @app.command()
 def methods(as_json: Json = False) -> None:
     """List the noise methods with their settings."""
-    from unlearnable.methods import METHODS
-    from unlearnable.settings import meanings
-
-    if as_json:
-        table = {
-            name: {
-                "source": cls.source,
-                "published": asdict(cls.published),
-                "settings": {key: {"meaning": m, "default": d} for key, m, d in meanings(cls)},
-            }
-            for name, cls in METHODS.items()
-        }
-        print(json.dumps(table))
+    if not as_json:
+        print_methods()
         return
-    for name, cls in METHODS.items():
-        first = (cls.__doc__ or "").splitlines()[0]
-        print(f"{name}: {first}")
-        for key, meaning, default in meanings(cls):
-            print(f"    --set {key}={default}".ljust(34) + meaning)
-        print()
+    from unlearnable.methods import METHODS
+    from unlearnable.settings import described
+
+    table = {
+        name: {
+            "source": cls.source,
+            "published": asdict(cls.published),
+            "settings": described(cls),
+        }
+        for name, cls in METHODS.items()
+    }
+    print(json.dumps(table))
 
 
 @app.command()

@@ -90,6 +90,11 @@ def gather(
     doubts += leaked(len(found.exact), len(found.near), len(tests))
     names = zip(found.rows, found.twins, strict=True)
     leaks = tuple((tests.names[row], originals.names[twin]) for row, twin in names)
+    if len(found.rows) == len(tests):
+        raise SourceError(
+            f"every image of {tests.source} is a training image, or nearly: give test images that "
+            "are not in the training set."
+        )
     tests = tests.take(np.setdiff1d(np.arange(len(tests)), found.rows))
     owned = None
     if heldout != 0:

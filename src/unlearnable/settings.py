@@ -115,6 +115,11 @@ def meanings(cls: type[Any]) -> list[tuple[str, str, Any]]:
     ]
 
 
+def described(cls: type[Any]) -> dict[str, dict[str, Any]]:
+    """The same by name, ready for JSON."""
+    return {name: {"meaning": m, "default": default} for name, m, default in meanings(cls)}
+
+
 def _choices(hint: Any) -> tuple[Any, ...]:
     """The plain types and literal values that a type hint allows."""
     if get_origin(hint) in (types.UnionType, typing.Union):

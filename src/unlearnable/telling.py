@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unlearnable.auditing import Audit
     from unlearnable.cells import AuditPlan
+    from unlearnable.detecting import Detection
     from unlearnable.protecting import Plan
 
 
@@ -99,3 +100,48 @@ def note(text: str) -> None:
 def _plain(text: str) -> str:
     """One printable line: file names may hold line breaks, and bytes that are no text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def print_methods() -> None:
+    """The noise methods with their settings."""
+    from unlearnable.methods import METHODS
+    from unlearnable.settings import meanings
+
+    for name, cls in METHODS.items():
+        print(f"{name}: {_first_line(cls)}")
+        for key, meaning, default in meanings(cls):
+            print(f"    --set {key}={default}".ljust(34) + meaning)
+        print()
+
+
+def print_countermeasures() -> None:
+    """The countermeasures with their settings, sources and costs, and the names for several."""
+    from unlearnable.countermeasures import COUNTERMEASURES, SETS
+    from unlearnable.settings import meanings
+
+    for name, cls in COUNTERMEASURES.items():
+        print(f"{name}: {_first_line(cls)}")
+        print(f"    {cls.source}; about {cls().cost:.1f} times a plain training")
+        for place, (key, meaning, default) in enumerate(meanings(cls)):
+            spelt = f"{name}:{default}" if place == 0 else f"…:{key}={default}"
+            print(f"    {spelt}".ljust(34) + meaning)
+        print()
+    for name, members in SETS.items():
+        print(f"{name}: {','.join(members)}")
+
+
+def print_detection(found: Detection) -> None:
+    """The verdict, what it rests on, and the classes with the highest scores."""
+    low, high = found.thresholds
+    print(
+        f"{found.verdict}: score {found.score:.3f} (clean up to {low}, poisoned from {high} on)\n"
+    )
+    for sentence in found.words:
+        print(sentence)
+    ranked = sorted(zip(found.per_class, found.classes, strict=True), reverse=True)
+    shown = ", ".join(f"{name} {score:.2f}" for score, name in ranked[:10])
+    print(f"\nBy class, highest first: {shown}")
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").splitlines()[0]

@@ -163,3 +163,12 @@ def test_surrogate_and_sweeps_see_the_images_through_the_augmentations():
 def test_what_is_no_augmentation_is_refused_at_once():
     with pytest.raises(SettingError, match="unknown augmentation 'blur'"):
         ErrorMinimizing(augmentations="crop:4 blur")
+
+
+def test_a_small_set_is_trained_on_in_smaller_batches_and_none_is_learnt_by_heart() -> None:
+    usual = ErrorMinimizing()
+    assert usual._batch_size(2500) == 512
+    assert usual._batch_size(1000) == 250
+    assert ErrorMinimizing(form="class-wise")._batch_size(10_000) == 256
+    assert ErrorMinimizing(batch_size=64)._batch_size(10) == 64
+    assert ErrorMinimizing(preset="paper")._batch_size(100) == 512

@@ -32,16 +32,21 @@ from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
 from unlearnable.training import Learner, shuffled
 
-PUBLISHED = {"step": 0.1, "leave": 0.0, "batch_size": 512}
-LONGER = {"step": 0.4, "leave": 0.005, "batch_size": 512}
+PUBLISHED = {"step": 0.1, "leave": 0.0}
+LONGER = {"step": 0.4, "leave": 0.005}
 PRESETS: dict[tuple[str, Form], dict[str, Any]] = {
-    ("paper", "sample-wise"): {**PUBLISHED, "steps": 20, "subset": 1.0},
-    ("paper", "class-wise"): {**PUBLISHED, "steps": 1, "subset": 0.2},
+    ("paper", "sample-wise"): {**PUBLISHED, "steps": 20, "subset": 1.0, "batch_size": 512},
+    ("paper", "class-wise"): {**PUBLISHED, "steps": 1, "subset": 0.2, "batch_size": 512},
     ("fast", "sample-wise"): {**LONGER, "steps": 6, "subset": 0.25},
-    ("fast", "class-wise"): {**PUBLISHED, "steps": 1, "subset": 0.2, "batch_size": 256},
+    ("fast", "class-wise"): {**PUBLISHED, "steps": 1, "subset": 0.2},
 }
 """What a setting left at None is, by preset and form. `paper` is the published search; `fast` takes
-fewer and larger steps, and none on images that have converged; class-wise it trains on less."""
+fewer and larger steps, and none on images that have converged."""
+
+LARGEST_BATCH: dict[Form, int] = {"sample-wise": 512, "class-wise": 256}
+MOST_PASSES = 2.5
+"""How often a round trains on an image at most, unless the batch is set: a surrogate that has
+learnt a small set by heart asks for noise that is of no use to others."""
 
 USUAL_ROUNDS = 7
 """How many rounds λ usually takes; for estimates of time alone."""
@@ -82,7 +87,9 @@ class ErrorMinimizing:
         "", "what the surrogate sees images through, as in `crop:4 flip`; published: nothing"
     )
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
-    batch_size: int | None = setting(None, "images to an SGD batch", least=2)
+    batch_size: int | None = setting(
+        None, "images to an SGD batch; none: 512, class-wise 256, fewer of a small set", least=2
+    )
     sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
     threads: int | None = setting(None, "of the processor; none: measured", least=1)
     learning_rate: float = setting(0.1, "of the surrogate's SGD", above=0)
@@ -97,11 +104,12 @@ class ErrorMinimizing:
 
     def passes(self, count: int) -> float:
         """Input-gradient passes for so many images, as a rule; a trained image counts as two."""
-        assert self.steps and self.subset and self.batch_size
+        assert self.steps and self.subset
         steps = self.steps * (0.6 if self.leave else 1)
         rounds = USUAL_ROUNDS * steps * self.subset
         rest = steps if self.form == "sample-wise" and self.subset < 1 else 0
-        trained = USUAL_ROUNDS * self.batches * min(self.batch_size, count)
+        noisy = count * (self.subset if self.form == "sample-wise" else 1)
+        trained = USUAL_ROUNDS * self.batches * self._batch_size(round(noisy))
         return (rounds + rest) * count + 2 * trained
 
     def __call__(
@@ -184,17 +192,22 @@ class ErrorMinimizing:
 
     def _train(self, search: Search, learner: Learner, *, first: int) -> None:
         """The SGD batches of one round; the order goes on through epochs across rounds."""
-        assert self.batch_size is not None
         run, noisy = search.run, search.noisy
-        an_epoch = len(list(shuffled(len(noisy), self.batch_size, run, 0)))
+        batch_size = self._batch_size(len(noisy))
+        an_epoch = len(list(shuffled(len(noisy), batch_size, run, 0)))
         for number in range(first, first + self.batches):
             epoch, place = divmod(number, an_epoch)
             if number == first or place == 0:
-                order = list(shuffled(len(noisy), self.batch_size, run, epoch))
+                order = list(shuffled(len(noisy), batch_size, run, epoch))
             rows = noisy[order[place]]
             x = self._view(run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
             search.trained += len(rows)
+
+    def _batch_size(self, noisy: int) -> int:
+        """Images to an SGD batch, where so many have noise."""
+        fair = max(2, round(MOST_PASSES * noisy / self.batches))
+        return self.batch_size or min(LARGEST_BATCH[self.form], fair)
 
     def _view(self, run: Run, *purpose: object) -> View:
         """Images in [0, 1] through the augmentations, with draws of their own for each purpose."""

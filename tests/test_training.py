@@ -211,3 +211,13 @@ def test_a_curve_follows_some_of_many_test_images_and_the_end_is_told_by_all(
     some = np.arange(0, 30, 3)
     score = mean_recall(found.predictions[some], tests.labels[some], 3)
     assert found.curve[-1].accuracy == score
+
+
+def test_a_last_batch_too_small_for_batch_norm_is_left_out() -> None:
+    def sizes(count: int, batch_size: int) -> list[int]:
+        return [len(rows) for rows in shuffled(count, batch_size, circumstances(), 0)]
+
+    assert sizes(130, 64) == [64, 64]
+    assert sizes(132, 64) == [64, 64, 4]
+    assert sizes(3, 64) == [3]
+    assert sizes(1, 64) == []

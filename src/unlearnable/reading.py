@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -133,8 +132,8 @@ def seen(images: ImageSet, view: View, run: Run) -> Values:
     """What a network sees of some rows of a set."""
 
     def values(rows: NDArray[np.int64]) -> Tensor:
-        pixels = run.upload(images.images[rows])
-        return torch.cat([view(part.float()) for part in torch.split(pixels, CHUNK)])
+        levels = run.upload(images.images[rows])
+        return torch.cat([view(part.float()) for part in torch.split(levels, CHUNK)])
 
     return values
 
@@ -176,12 +175,12 @@ def _left_out(x: Tensor, targets: Tensor) -> Tensor:
 class Simple(nn.Module):
     """A view, one hidden layer and classes (Zhu et al., AAAI 2024, arXiv 2312.08898)."""
 
-    def __init__(self, view: View, pixels: int, classes: int) -> None:
+    def __init__(self, view: View, inputs: int, classes: int) -> None:
         super().__init__()
         self.view = view
         self.shift = 0.0
         self.layers = nn.Sequential(
-            nn.Flatten(), nn.Linear(pixels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)
+            nn.Flatten(), nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -197,7 +196,7 @@ def _strong_detail(x: Tensor) -> Tensor:
     return 4 * detail(x)
 
 
-def trained(images: ImageSet, run: Run, *, shift: float | None = None) -> dict[str, Any]:
+def trained(images: ImageSet, run: Run, *, shift: float | None = None) -> dict[str, float]:
     """Train a network with a hidden layer on four fifths, and say how it does on the rest.
 
     Args:

@@ -73,18 +73,24 @@ def print_protection(manifest: dict[str, Any], destination: Path, private: Path)
 
 def print_audit(found: Audit) -> None:
     """The table, the verdict in words, and what speaks against it."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from unlearnable.report.table import HEADINGS, lines
 
-    table = Table(*HEADINGS)
+    models = list(dict.fromkeys(row["model"] for row in found.rows))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shown = [place for place, name in enumerate(HEADINGS) if name != "model" or len(models) > 1]
+    for place in shown:
+        table.add_column(HEADINGS[place], no_wrap=True)
     for line in lines(found.rows):
-        table.add_row(*line)
+        table.add_row(*(line[place] for place in shown))
     Console().print(table)
     over = sorted({row["interval_over"] for row in found.rows})
     covers = f"; intervals cover {' and '.join(over)}" if over else ""
-    print(f"chance {100 * found.rows[0]['chance']:.1f} %{covers}\n")
+    about = f"{models[0]}, " if len(models) == 1 else ""
+    print(f"{about}chance {100 * found.rows[0]['chance']:.1f} %{covers}\n")
     for sentence in found.verdict.words:
         print(sentence)
     for doubt in found.doubts:

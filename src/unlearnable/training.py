@@ -278,10 +278,12 @@ def _epoch(
 def shuffled(count: int, batch_size: int, run: Run, epoch: int) -> Iterator[Tensor]:
     """The rows of one epoch's batches, in an order that the seed and the epoch decide.
 
-    A last batch of one image is left out: batch norm has no variance to go by.
+    A last batch of one image is left out, and one of less than a sixteenth of the others: batch
+    norm has too little to go by, and what it remembers of it spoils the rest.
     """
     order = torch.randperm(count, generator=run.generator("order", epoch), device=run.device)
-    return (rows for rows in torch.split(order, batch_size) if len(rows) > 1)
+    least = max(2, min(count, batch_size) // 16)
+    return (rows for rows in torch.split(order, batch_size) if len(rows) >= least)
 
 
 @torch.no_grad()

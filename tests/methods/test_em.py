@@ -169,6 +169,7 @@ def test_a_small_set_is_trained_on_in_smaller_batches_and_none_is_learnt_by_hear
     usual = ErrorMinimizing()
     assert usual._batch_size(2500) == 512
     assert usual._batch_size(1000) == 250
+    assert usual._batch_size(1250) == 313  # four batches, not four and one of two images
     assert ErrorMinimizing(form="class-wise")._batch_size(10_000) == 256
     assert ErrorMinimizing(batch_size=64)._batch_size(10) == 64
     assert ErrorMinimizing(preset="paper")._batch_size(100) == 512

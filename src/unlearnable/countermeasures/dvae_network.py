@@ -40,10 +40,6 @@ class DisentanglingVAE(nn.Module):
 
     def __init__(self, classes: int, channels: int, size: tuple[int, int], width: int) -> None:
         super().__init__()
-        self.padding = [-length % SHRINK for length in size]
-        height, width_padded = (
-            length + more for length, more in zip(size, self.padding, strict=True)
-        )
         self.encoder = nn.Sequential(
             *_layer(channels, width, stride=1),
             *_layer(width, 2 * width, stride=SHRINK),
@@ -51,24 +47,24 @@ class DisentanglingVAE(nn.Module):
             nn.Conv2d(2 * width, 2 * CODE, 1),
         )
         self.image = nn.Sequential(_decoder(width), nn.Conv2d(width, channels, 3, padding=1))
-        self.embedding = nn.Parameter(torch.zeros(classes, EMBEDDING, height, width_padded))
+        self.embedding = nn.Parameter(torch.zeros(classes, EMBEDDING, *size))
         self.rest = _decoder(width)
         self.noise = nn.Conv2d(width + EMBEDDING, channels, 3, padding=1)
 
     def forward(self, x: Tensor, y: Tensor, draws: torch.Generator | None = None) -> Decoded:
         """Images (n, C, H, W) in [0, 1] of classes (n,); without draws the code is its mean."""
         height, width = x.shape[2:]
-        down, across = self.padding
-        x = F.pad(x, (0, across, 0, down), mode="replicate")
-        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        padded = F.pad(x, (0, -width % SHRINK, 0, -height % SHRINK), mode="replicate")
+        mean, log_variance = self.encoder(padded).float().chunk(2, dim=1)
         code = mean
         if draws is not None:
-            noise = torch.randn(mean.shape, generator=draws, device=draws.device)
-            code = mean + noise.to(x.device) * (log_variance / 2).exp()
+            normal = torch.randn(mean.shape, generator=draws, device=draws.device)
+            code = mean + normal.to(x.device) * (log_variance / 2).exp()
         rate = (mean.square() + log_variance.exp() - log_variance - 1).sum(1).mean() / 2
-        image = self.image(code).float().sigmoid()
-        rest = self.noise(torch.cat([self.rest(code), self.embedding[y]], dim=1)).float()
-        return Decoded(image[..., :height, :width], rest[..., :height, :width], rate)
+        image = self.image(code)[..., :height, :width].float().sigmoid()
+        rest = self.rest(code)[..., :height, :width]
+        noise = self.noise(torch.cat([rest, self.embedding[y]], dim=1)).float()
+        return Decoded(image, noise, rate)
 
 
 def _layer(inputs: int, outputs: int, *, stride: int) -> list[nn.Module]:

@@ -15,6 +15,7 @@ what a surrogate asked of them while it changed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -206,7 +207,8 @@ class ErrorMinimizing:
 
     def _batch_size(self, noisy: int) -> int:
         """Images to an SGD batch, where so many have noise."""
-        fair = max(2, round(MOST_PASSES * noisy / self.batches))
+        an_epoch = max(1, round(self.batches / MOST_PASSES))
+        fair = max(2, math.ceil(noisy / an_epoch))  # no remainder: batch norm needs full batches
         return self.batch_size or min(LARGEST_BATCH[self.form], fair)
 
     def _view(self, run: Run, *purpose: object) -> View:

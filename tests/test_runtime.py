@@ -114,3 +114,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1000, "4 × 8 tensors of 1,024 pages"
+
+
+def test_a_run_on_any_gpu_can_be_on_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    anywhere, named = Run("cuda", "bfloat16", 0), Run("cuda:1", "bfloat16", 0)
+    assert [run.device for run in anywhere.everywhere()] == ["cuda:0", "cuda:1", "cuda:2"]
+    assert named.everywhere() == [named]
+    assert run().everywhere() == [run()]

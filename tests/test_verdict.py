@@ -113,7 +113,7 @@ def test_without_both_arms_there_is_no_verdict() -> None:
 def test_leaks_are_counted_and_too_many_are_fatal(exact: int, near: int, fatal: bool) -> None:
     (doubt,) = leaked(exact, near, 100)
     assert doubt.fatal is fatal
-    assert f"{exact} of 100 test images are training images" in doubt.sentence
+    assert f"{exact + near} of 100 test images are training images" in doubt.sentence
 
 
 def test_every_doubt_has_words_for_the_public() -> None:

@@ -68,8 +68,8 @@ def leaked(exact: int, near: int, test: int) -> list[Doubt]:
     if not exact + near:
         return []
     said = (
-        f"{exact} of {test} test images are training images, and {near} more nearly are: they were "
-        "left out of the test"
+        f"{exact + near} of {test} test images are training images ({exact} exactly, {near} "
+        "nearly): they were left out of the test"
     )
     over = [
         f"{kind} ones are over {LEAKED[kind]:.0%}"

@@ -27,6 +27,7 @@ def run(tmp_path_factory):
         clean=train,
         test=test,
         out=place / "run",
+        countermeasures=["none"],
         models=["resnet18:4"],
         seeds=[0, 1],
         device="cpu",
@@ -35,7 +36,8 @@ def run(tmp_path_factory):
 
 
 def again(place, train, test, **options):
-    options = {"models": ["resnet18:4"], "seeds": [0, 1], "device": "cpu", **options}
+    usual = {"countermeasures": ["none"], "models": ["resnet18:4"], "seeds": [0, 1]}
+    options = {**usual, "device": "cpu", **options}
     return audit(place / "out", clean=train, test=test, out=place / "run", **options)
 
 

@@ -53,7 +53,7 @@ def audit(
     test: Source,
     out: Path | str,
     arms: Sequence[str] = USUAL,
-    countermeasures: Sequence[str] = ("none",),
+    countermeasures: Sequence[str] = ("quick",),
     models: Sequence[str] = ("resnet18:16",),
     seeds: Sequence[int] = (0,),
     scale: str = "quick",
@@ -77,8 +77,8 @@ def audit(
         test: clean images with the same classes, used to measure and for nothing else.
         out: the run's folder. It is private: what is kept in it shows the noise.
         arms: see `arms.py`: "clean", "protected", "random", "mix:0.2".
-        countermeasures: names such as "jpeg:10+gray", or of sets; they are tried on the clean and
-            the protected arm, and "none" always is.
+        countermeasures: names such as "jpeg:10+gray", or of sets ("quick": gray and jpeg:10); they
+            are tried on the clean and the protected arm, and "none" always is.
         models: target models by name.
         seeds: each decides initial weights, order and augmentation of one training.
         scale: "quick", "fast", "paper" (the row of the data set) or a row such as "paper:cifar10".

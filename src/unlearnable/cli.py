@@ -171,10 +171,10 @@ def audit(
     countermeasures: Annotated[
         str,
         typer.Option(
-            help="What a trainer may do, as in none,gray,jpeg:10+gray; quick, standard or all; see "
+            help="What a trainer may do, as in none, gray,jpeg:10+gray, standard or all; see "
             "`unlearnable countermeasures`."
         ),
-    ] = "none",
+    ] = "quick",
     models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
     seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
     scale: Annotated[

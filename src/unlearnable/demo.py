@@ -58,6 +58,7 @@ def demo(
         clean="shapes",
         test="shapes",
         out=out / "audit",
+        countermeasures=("none",),
         seeds=(seed,),
         scale="demo",
         device=device,

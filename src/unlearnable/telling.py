@@ -130,7 +130,7 @@ def print_countermeasures() -> None:
         print(f"    {cls.source}; about {cls().cost:.1f} times a plain training")
         for place, (key, meaning, default) in enumerate(meanings(cls)):
             spelt = f"{name}:{default}" if place == 0 else f"…:{key}={default}"
-            print(f"    {spelt}".ljust(34) + meaning)
+            print(f"    {spelt}".ljust(34) + f"{key}: {meaning}")
         print()
     for name, members in SETS.items():
         print(f"{name}: {','.join(members)}")

@@ -10,7 +10,6 @@ measured again, so that a record grows over several runs.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import Any
 
 import common
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
+from unlearnable.countermeasures import make_countermeasure
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
@@ -44,25 +42,12 @@ IDEAS: dict[str, dict[str, Any]] = {
 }
 
 
-def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
-
-
-def jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=10)
-    return np.asarray(Image.open(file))
-
-
-COUNTERMEASURES = {"none": lambda image: image, "gray": gray, "jpeg:10": jpeg}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     common.options_for(parser)
     parser.add_argument("--test", required=True, help="test images of the same classes")
     parser.add_argument("--ideas", nargs="+", choices=IDEAS, default=list(IDEAS))
-    parser.add_argument("--countermeasures", nargs="+", choices=COUNTERMEASURES, default=["none"])
+    parser.add_argument("--countermeasures", nargs="+", default=["none"])
     parser.add_argument("--models", nargs="+", default=["resnet18:16"])
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=15)
@@ -106,13 +91,12 @@ def accuracy(
     about: dict[str, Any], images: ImageSet, noise: Noise, test: ImageSet
 ) -> dict[str, Any]:
     """Clean test accuracy of a model trained on images with the noise, after a countermeasure."""
-    change = COUNTERMEASURES[about["countermeasure"]]
-    protected = [change(noise.add_to(image, row)) for row, image in enumerate(images.images)]
-    run = Run.start(seed=about["seed"])
+    protected = [noise.add_to(image, row) for row, image in enumerate(images.images)]
+    run, does = Run.start(seed=about["seed"]), make_countermeasure(about["countermeasure"]).does
+    train = does.prepare(replace(images, images=np.stack(protected)), run=run)
     model = make_model(about["model"], len(images.classes), min(images.size), seed=run.seed)
     schedule = replace(SCHEDULES["quick"], epochs=about["epochs"])
-    train = replace(images, images=np.stack(protected))
-    fitted = fit(model, train, schedule=schedule, run=run, test=test)
+    fitted = fit(model, train, schedule=schedule, run=run, test=test, countermeasure=does)
     assert fitted.predictions is not None
     score = mean_recall(fitted.predictions, test.labels, len(test.classes))
     return {"accuracy": score, "commit": common.commit(), "hardware": run.hardware()}

@@ -51,7 +51,7 @@ _HOMES = {
     "protect": "protecting",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

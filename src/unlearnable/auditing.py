@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from unlearnable.arms import USUAL, make_arms
-from unlearnable.cells import AuditPlan, Bench, Cell, work_together
-from unlearnable.countermeasures import Named, make_countermeasures
+from unlearnable.cells import AuditPlan, Bench, work_together
+from unlearnable.countermeasures import make_countermeasures
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.errors import SettingError
 from unlearnable.pairing import Material, gather
@@ -134,40 +134,37 @@ def audit(
     ]
     announce(bench.plan(cells, material.doubts))
     elsewhere = work_together(bench, cells, jobs)
-    rows, verdict, doubts = _conclude(bench, cells, material, against)
-    about = {"protected": protected.name, "scale": scale, "method": _method(material)}
-    _keep(bench, cells, material, {**about, "rows": rows, **_judged(verdict, doubts)})
+    rebuild_results(out)
+    found = [read_json(bench.path(cell)) for cell in cells if bench.path(cell).exists()]
+    rows = summarise(found, bench.test.labels, len(bench.test.classes), bench.schedule.epochs)
+    doubts = [*material.doubts, *doubts_of(rows), *_swapped(found, material)]
+    verdict = judge(rows, doubts, {named.name: named.does.words for named in against})
+    _keep(
+        bench,
+        material,
+        {
+            "protected": protected.name,
+            "scale": scale,
+            "seconds": sum(cell["seconds"] for cell in found),
+            "cells": [cell["id"] for cell in found],
+            "rows": rows,
+            "verdict": asdict(verdict),
+            "doubts": [asdict(doubt) for doubt in doubts],
+        },
+    )
     return Audit(out, rows, verdict, doubts, elsewhere)
 
 
-def _conclude(
-    bench: Bench, cells: Sequence[Cell], material: Material, against: Sequence[Named]
-) -> tuple[list[dict[str, Any]], Verdict, list[Doubt]]:
-    """Rows, verdict and doubts from the cells that are there; rebuilds `results.jsonl`."""
-    rebuild_results(bench.out)
-    found = [read_json(bench.path(cell)) for cell in cells if bench.path(cell).exists()]
-    labels, classes = material.test.labels, len(material.test.classes)
-    rows = summarise(found, labels, classes, bench.schedule.epochs)
-    plain = (c for c in found if (c["arm"], c["countermeasure"]) == ("clean", "none"))
-    clean = [cell["confusion"] for cell in plain]
-    doubts = [*material.doubts, *doubts_of(rows)]
-    doubts += swapped(np.sum(clean, 0), material.test.classes) if clean else []
-    return rows, judge(rows, doubts, {named.name: named.does.words for named in against}), doubts
+def _swapped(cells: Sequence[dict[str, Any]], material: Material) -> list[Doubt]:
+    """Doubts about classes that the plain clean arm takes for each other."""
+    plain = (c for c in cells if (c["arm"], c["countermeasure"]) == ("clean", "none"))
+    confusions = [cell["confusion"] for cell in plain]
+    return swapped(np.sum(confusions, 0), material.test.classes) if confusions else []
 
 
-def _judged(verdict: Verdict, doubts: Sequence[Doubt]) -> dict[str, Any]:
-    return {"verdict": asdict(verdict), "doubts": [asdict(doubt) for doubt in doubts]}
-
-
-def _method(material: Material) -> dict[str, Any] | None:
-    """The noise method and its settings, as the manifest has them."""
-    return None if material.manifest is None else material.manifest["settings"]
-
-
-def _keep(bench: Bench, cells: Sequence[Cell], material: Material, about: dict[str, Any]) -> None:
+def _keep(bench: Bench, material: Material, found: dict[str, Any]) -> None:
     """Write all that a report is made from, and the report."""
     manifest = material.manifest or {}
-    done = [cell for cell in cells if bench.path(cell).exists()]
     record = {
         "unlearnable": version("unlearnable"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -184,13 +181,12 @@ def _keep(bench: Bench, cells: Sequence[Cell], material: Material, about: dict[s
         "leaks": [list(pair) for pair in material.leaks],
         "size": list(material.clean.size),
         "budget": asdict(material.budget),
+        "method": manifest.get("settings"),
         "files": {key: manifest.get(key) for key in ("psnr", "ssim", "largest_change")},
         "schedule": asdict(bench.schedule),
         "hardware": bench.run.hardware(),
         "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
-        "seconds": sum(read_json(bench.path(cell))["seconds"] for cell in done),
-        "cells": [cell.id for cell in done],
-        **about,
+        **found,
     }
     keep_samples(bench.out, material.clean, material.published)
     write_json(bench.out / "audit.json", record, private=True)

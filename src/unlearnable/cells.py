@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import signal
 import time
@@ -26,14 +25,16 @@ from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import confusion, mean_recall, recalls
 from unlearnable.storage import (
+    finite,
     locked,
+    open_new,
     private_folder,
     replacing,
     sha256_json,
     wait_locked,
     write_json,
 )
-from unlearnable.training import Fitted, Learner, fit
+from unlearnable.training import CURVE, Fitted, Learner, fit
 from unlearnable.verdict import Doubt
 
 PROBE_STEPS = 3
@@ -181,7 +182,10 @@ class Bench:
             if not path.exists():
                 run = replace(self.run.seeded("prepare"), state=state)
                 made = does.prepare(images, run=run).images
-                with replacing(path, private=True) as unfinished, unfinished.open("wb") as file:
+                with (
+                    replacing(path, private=True) as unfinished,
+                    open_new(unfinished, private=True) as file,
+                ):
                     np.save(file, made, allow_pickle=False)
                 for left in state.glob("*.safetensors"):
                     left.unlink()
@@ -210,9 +214,7 @@ class Bench:
             "hardware": self.run.hardware(),
             "unlearnable": version("unlearnable"),
             "curve": curve,
-            "recall": [
-                None if math.isnan(r) else r for r in recalls(predictions, labels, classes).tolist()
-            ],
+            "recall": [finite(recall) for recall in recalls(predictions, labels, classes)],
             "confusion": confusion(predictions, labels, classes).tolist(),
             "predictions": " ".join(map(str, predictions)),
         }
@@ -240,7 +242,8 @@ class Bench:
         for _ in range(PROBE_STEPS):
             learner.step(x, y, 0.0).item()
         each = (time.perf_counter() - started) / PROBE_STEPS / count
-        return each * self.schedule.epochs * (len(self.clean) + 0.25 * len(self.test))
+        tested = min(CURVE, len(self.test))
+        return each * self.schedule.epochs * (len(self.clean) + 0.25 * tested)
 
 
 def work_together(bench: Bench, cells: Sequence[Cell], jobs: int) -> int:

@@ -22,6 +22,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.pairing import paired
 from unlearnable.runtime import Run, Tell, silent
+from unlearnable.storage import finite
 
 Verdict = Literal["poisoned", "clean", "cannot tell"]
 
@@ -80,11 +81,11 @@ class Detection:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON: scores by name, and none where there is no number."""
-        by_class = zip(self.classes, map(_number, self.per_class), strict=True)
-        by_image = zip(self.names, map(_number, self.per_image), strict=True)
+        by_class = zip(self.classes, map(_rounded, self.per_class), strict=True)
+        by_image = zip(self.names, map(_rounded, self.per_image), strict=True)
         return {
             "verdict": self.verdict,
-            "score": _number(self.score),
+            "score": _rounded(self.score),
             "thresholds": list(self.thresholds),
             "evidence": self.evidence,
             "words": list(self.words),
@@ -217,9 +218,8 @@ def verdict_of(score: float, evidence: dict[str, float]) -> Verdict:
     return "clean" if score <= low else "cannot tell"
 
 
-def _number(value: float) -> float | None:
-    """JSON has no word for what is not a number."""
-    return round(float(value), 4) if math.isfinite(value) else None
+def _rounded(value: float) -> float | None:
+    return finite(round(float(value), 4))
 
 
 def _words(verdict: Verdict, evidence: dict[str, float]) -> tuple[str, ...]:

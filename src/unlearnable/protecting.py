@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from unlearnable.noise import Budget, Noise, seal
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.settings import as_dict
 from unlearnable.storage import (
+    kind_at,
     locked,
     map_new,
     naming_the_place,
@@ -135,9 +135,9 @@ def protect(
     method = make_method(method) if isinstance(method, str) else method
     budget = budget or method.published
     destination = Path(destination).expanduser()
-    place = Path(source).expanduser() if isinstance(source, str | Path) else None
-    if place is not None and os.path.exists(place):  # noqa: PTH110, which raises on no path
-        refuse_overlap(destination, place)
+    origin = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if origin is not None and kind_at(origin):
+        refuse_overlap(destination, origin)
     refuse_occupied(destination, resume=resume)  # before the images are read, and again below
     images = open_images(
         source, size=size, data_dir=data_dir, download=download, skip_unreadable=skip_unreadable

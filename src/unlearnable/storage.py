@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -25,6 +27,15 @@ CLOSED = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
 )
+
+
+def kind_at(path: Path) -> Literal["folder", "file"] | None:
+    """What lies at a path; nothing also where a text can be no path, on which pathlib raises."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return "folder" if stat.S_ISDIR(mode) else "file"
 
 
 @contextmanager
@@ -114,6 +125,11 @@ def write_json(path: Path, content: Any, *, private: bool = False) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # file names that are not UTF-8 arrive as lone surrogates; json.loads reads them back
     write_bytes(path, (text + "\n").encode("utf-8", "surrogatepass"), private=private)
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has no word for what is not a number."""
+    return float(value) if math.isfinite(value) else None
 
 
 def read_json(path: Path) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.scoring import accuracy_interval, learnability
-from unlearnable.storage import read_json, sha256_json, write_bytes
+from unlearnable.storage import finite, read_json, sha256_json, write_bytes
 
 LINE = (
     "id", "arm", "countermeasure", "model", "seed", "accuracy", "peak_accuracy", "epoch", "epochs",
@@ -84,7 +84,7 @@ def _against(
     found, clean = ([predicted(group[seed]) for seed in seeds] for group in (runs, base))
     score = learnability(found, clean, labels, classes)
     each = [_ratio(runs[seed], base[seed]) for seed in seeds]
-    values = (_number(score.value), _number(score.low), _number(score.high), each)
+    values = (*map(finite, (score.value, score.low, score.high)), each)
     return dict(zip(keys, values, strict=True))
 
 
@@ -115,13 +115,3 @@ def _comparable(cell: dict[str, Any]) -> str:
     settings = cell["settings"]
     same = [settings[key] for key in ("schedule", "precision", "clean", "test")]
     return sha256_json([cell["model"], cell["seed"], same])
-
-
-def _number(value: float) -> float | None:
-    """JSON has no word for what is not a number."""
-    return float(value) if np.isfinite(value) else None
-
-
-def of(rows: Sequence[dict[str, Any]], arm: str, countermeasure: str) -> list[dict[str, Any]]:
-    """The rows of an arm under a countermeasure, one a model."""
-    return [r for r in rows if (r["arm"], r["countermeasure"]) == (arm, countermeasure)]

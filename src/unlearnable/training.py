@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -181,16 +181,7 @@ def fit(
         raise SettingError("this countermeasure takes clean images of the trainer's own: heldout.")
     started = time.monotonic()
     schedule = countermeasure.schedule(schedule)
-    learner = Learner(
-        countermeasure.start(model, train, run=run),
-        run,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-        clip=schedule.clip,
-        nesterov=schedule.nesterov,
-        label_smoothing=schedule.label_smoothing,
-        average=schedule.average,
-    )
+    learner = _learner(countermeasure.start(model, train, run=run), schedule, run)
     settings = {
         "schedule": asdict(schedule),
         "countermeasure": repr(countermeasure),
@@ -204,6 +195,7 @@ def fit(
     choosing = "choose" in countermeasure.hooks
     curve, kept = _resumed(learner, checkpoint)
     followed = None if test is None else test.take(np.arange(0, len(test), -(-len(test) // CURVE)))
+    watched = (followed, heldout if choosing else None)
     data = run.upload(train.images), torch.from_numpy(train.labels).to(run.device)
     for epoch in range(len(curve), schedule.epochs):
         loss = _epoch(
@@ -214,13 +206,7 @@ def fit(
             countermeasure=countermeasure,
             classes=len(train.classes),
         )
-        network = frozen(learner.best, run.dtype)
-        point = Epoch(
-            loss,
-            None if followed is None else accuracy(network, followed, run),
-            accuracy(network, heldout, run) if choosing and heldout is not None else None,
-        )
-        curve.append(point)
+        curve.append(Epoch(loss, *_accuracies(learner, watched)))
         if choosing and _chosen(countermeasure, curve) == len(curve) - 1:
             kept = {name: value.clone() for name, value in learner.best.state_dict().items()}
         where = {"curve": [asdict(point) for point in curve]}
@@ -234,6 +220,28 @@ def fit(
     predictions = None if test is None else predict(frozen(network, run.dtype), test, run)
     epoch = _chosen(countermeasure, curve) + 1 if choosing else len(curve)
     return Fitted(network, curve, predictions, epoch, time.monotonic() - started)
+
+
+def _learner(model: nn.Module, schedule: Schedule, run: Run) -> Learner:
+    return Learner(
+        model,
+        run,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+        clip=schedule.clip,
+        nesterov=schedule.nesterov,
+        label_smoothing=schedule.label_smoothing,
+        average=schedule.average,
+    )
+
+
+def _accuracies(learner: Learner, watched: Sequence[ImageSet | None]) -> list[float | None]:
+    """The accuracy on each set; none where there is none."""
+    if all(images is None for images in watched):
+        return [None] * len(watched)
+    run = learner.run
+    network = frozen(learner.best, run.dtype)
+    return [None if images is None else accuracy(network, images, run) for images in watched]
 
 
 def _chosen(countermeasure: Countermeasure, curve: list[Epoch]) -> int:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.summary import of
-
 LEARNT = 0.1
 """The clean arm learnt if its accuracy is surely this share of the way from chance to 1."""
 DISAGREE = 0.2
@@ -114,7 +112,7 @@ def swapped(confusion: NDArray[Any], classes: Sequence[str]) -> list[Doubt]:
 def doubts_of(rows: Sequence[dict[str, Any]]) -> list[Doubt]:
     """Doubts that the trained models raise."""
     found = []
-    for clean in of(rows, "clean", "none"):
+    for clean in _of(rows, "clean", "none"):
         least = clean["chance"] + LEARNT * (1 - clean["chance"])
         if clean["accuracy_low"] < least:
             found.append(
@@ -184,6 +182,11 @@ def judge(
     )
 
 
+def _of(rows: Sequence[dict[str, Any]], arm: str, countermeasure: str) -> list[dict[str, Any]]:
+    """The rows of an arm under a countermeasure, one a model."""
+    return [row for row in rows if (row["arm"], row["countermeasure"]) == (arm, countermeasure)]
+
+
 def _usable(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Protected rows that have a learnability, without those that ruin training itself."""
     ruined = {(row["model"], row["countermeasure"]) for row in _ruined(rows)}
@@ -212,7 +215,7 @@ def _sentences(
 ) -> list[str]:
     """What one model learnt, without and with each countermeasure."""
     model = found[0]["model"]
-    clean = next(row for row in of(rows, "clean", "none") if row["model"] == model)
+    clean = next(row for row in _of(rows, "clean", "none") if row["model"] == model)
     plain = [row for row in found if row["countermeasure"] == "none"]
     tried = [row for row in found if row["countermeasure"] != "none"]
     said = [
@@ -224,7 +227,9 @@ def _sentences(
     for row in sorted(tried, key=lambda row: -row["learnability"]):
         name = words[row["countermeasure"]]
         if row["learnability"] >= GONE:
-            said.append(f"After {name} it reached {_percent(row)}: {_lost(name)}")
+            said.append(
+                f"After {name} it reached {_percent(row)}: this protection does not survive {name}."
+            )
         elif row["learnability"] > HOLDS:
             said.append(f"After {name} it reached {_percent(row)}: that weakens this protection.")
     held = [row for row in tried if row["learnability"] <= HOLDS]
@@ -240,10 +245,6 @@ def _sentences(
     if found[0]["n"] == 1:
         said.append("This rests on one seed: another may differ by more than the interval says.")
     return said
-
-
-def _lost(name: str) -> str:
-    return f"this protection does not survive {name}."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -58,19 +58,19 @@ class Refit(Countermeasure):
         layer = nn.Linear(x.shape[1], classes, device=x.device)
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
-        solver = torch.optim.LBFGS(
+        solver: torch.optim.Optimizer = torch.optim.LBFGS(
             layer.parameters(), max_iter=MOST_STEPS, line_search_fn="strong_wolfe"
         )
 
-        def loss() -> Tensor:
+        def loss() -> float:
             solver.zero_grad()
             size = layer.weight.square().sum()
             value = F.cross_entropy(layer((x - mean) / deviation), y)
             value = value + self.weight_decay / 2 * size
             torch.autograd.backward(value)
-            return value
+            return float(value.detach())
 
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        solver.step(loss)
         with torch.no_grad():
             layer.weight.div_(deviation)
             layer.bias.sub_(layer.weight @ mean)

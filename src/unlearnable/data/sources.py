@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from unlearnable.data.named import NAMES, open_hub, open_named
 from unlearnable.data.shapes import shapes
 from unlearnable.data.tree import Split, open_folder
 from unlearnable.errors import SettingError, SourceError
+from unlearnable.storage import kind_at
 
 Source = str | Path | ImageSet | tuple[Any, ...]
 DATA_DIR = Path("data")
@@ -77,11 +77,11 @@ def _open(
     text, path = str(source), Path(source).expanduser()
     if text.startswith("hf:"):
         return open_hub(text.removeprefix("hf:"), split, reading)
-    if os.path.isdir(path):  # noqa: PTH112, for Path.is_dir raises on what can be no path
+    if kind_at(path) == "folder":
         return open_folder(path, split, reading)
     if path.suffix == ".npz":
         return _open_npz(path)
-    if os.path.isfile(path):  # noqa: PTH113
+    if kind_at(path) == "file":
         raise SourceError(f"{path} is a file: give a folder of class folders, or an .npz file.")
     if text == "shapes":
         return shapes(split=split)

@@ -24,6 +24,7 @@ from unlearnable.settings import parse
 class Method(Protocol):
     """A way to find noise. Its fields are its settings; the budget is none of them."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # it is a dataclass
     published: ClassVar[Budget]
     source: ClassVar[str]
 

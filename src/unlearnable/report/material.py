@@ -155,7 +155,7 @@ def grouped(cells: Iterable[dict[str, Any]]) -> tuple[Trained, ...]:
         Trained(
             *key,
             count=len(group),
-            epoch=float(np.mean([cell.get("epoch", len(cell["curve"])) for cell in group])),
+            epoch=float(np.mean([cell["epoch"] for cell in group])),
             accuracy=_mean([_along(cell, "accuracy") for cell in group]),
             loss=_mean([_along(cell, "loss") for cell in group]),
             runs=tuple(_along(cell, "accuracy") for cell in group),

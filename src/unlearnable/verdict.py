@@ -169,7 +169,8 @@ def judge(
     """
     fatal = [doubt.sentence for doubt in doubts if doubt.fatal]
     if fatal:
-        return Verdict(False, (f"No verdict: {fatal[0]}", *fatal[1:]))
+        further = (f"And {sentence}" for sentence in fatal[1:])
+        return Verdict(False, (f"No verdict: {fatal[0]}", *further))
     usable = _usable(rows)
     if not usable:
         return Verdict(False, ("No verdict: it takes the arms clean and protected.",))

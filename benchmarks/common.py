@@ -28,12 +28,6 @@ def options_for(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for the record")
 
 
-def first_of_each_class(images: ImageSet, count: int) -> ImageSet:
-    """The first `count` images of each class."""
-    rows = [np.flatnonzero(images.labels == k)[:count] for k in range(len(images.classes))]
-    return images.take(np.sort(np.concatenate(rows)))
-
-
 def searched(
     method: ErrorMinimizing, images: ImageSet, run: Run
 ) -> tuple[NDArray[np.float32], float, dict[str, Any]]:

@@ -51,9 +51,10 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["resnet18:16"])
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--batch-size", type=int, default=128, help="of the target models")
     parser.add_argument("--noises", type=Path, required=True, help="a folder for the noises")
     options = parser.parse_args()
-    images = common.first_of_each_class(open_images(options.data), options.per_class)
+    images = open_images(options.data).first_of_each_class(options.per_class)
     test = open_images(options.test, split="test")
     for seed in (int(part) for part in options.seeds.split(",")):
         for idea in options.ideas:
@@ -61,7 +62,8 @@ def main() -> None:
             for model in options.models:
                 for name in options.countermeasures:
                     about = {"idea": idea, "seed": seed, "model": model, "countermeasure": name}
-                    about["epochs"] = options.epochs
+                    about |= {"epochs": options.epochs, "batch_size": options.batch_size}
+                    about["images"] = len(images)
                     if not there(about, options.out):
                         found = accuracy(about, images, noise, test)
                         append({**about, **found, **facts}, options.out)
@@ -95,7 +97,7 @@ def accuracy(
     run, does = Run.start(seed=about["seed"]), make_countermeasure(about["countermeasure"]).does
     train = does.prepare(replace(images, images=np.stack(protected)), run=run)
     model = make_model(about["model"], len(images.classes), min(images.size), seed=run.seed)
-    schedule = replace(SCHEDULES["quick"], epochs=about["epochs"])
+    schedule = replace(SCHEDULES["quick"], epochs=about["epochs"], batch_size=about["batch_size"])
     fitted = fit(model, train, schedule=schedule, run=run, test=test, countermeasure=does)
     assert fitted.predictions is not None
     score = mean_recall(fitted.predictions, test.labels, len(test.classes))

@@ -63,7 +63,7 @@ def by_count(options: argparse.Namespace) -> dict[str, Any]:
 def searched(options: argparse.Namespace, count: int) -> dict[str, Any]:
     """One search on `count` images."""
     images = open_images(options.data)
-    images = common.first_of_each_class(images, count // len(images.classes))
+    images = images.first_of_each_class(count // len(images.classes))
     run = Run.start(seed=options.seed)
     method = ErrorMinimizing(surrogate=options.surrogate)
     memory = Memory()

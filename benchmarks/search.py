@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1, help="part of the textbook's sweep")
     parser.add_argument("--textbook-rounds", type=int)
     options = parser.parse_args()
-    images = common.first_of_each_class(open_images(options.data), options.per_class)
+    images = open_images(options.data).first_of_each_class(options.per_class)
     run = Run.start(seed=options.seed)
     measure = {"time": time_to_lambda, "rate": rates, "rounds": rounds}[options.what]
     common.leave(options, run, images, measure(images, run, options))

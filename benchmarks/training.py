@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--model", default="resnet18:16")
     parser.add_argument("--epochs", type=int, default=15, help="of the trainings to the end")
     options = parser.parse_args()
-    images = common.first_of_each_class(open_images(options.data), options.per_class)
+    images = open_images(options.data).first_of_each_class(options.per_class)
     test = open_images(options.test, split="test")
     run = Run.start(seed=options.seed)
     schedule = replace(SCHEDULES["quick"], epochs=options.epochs)

@@ -57,6 +57,15 @@ def test_deeper_resnets_give_logits_for_grey_images(name: str, features: int) ->
     assert model.get_submodule("head").in_features == features
 
 
+def test_vgg11_and_densenet121_come_narrow_too() -> None:
+    vgg, narrow = make_model("vgg11", 10, 32), make_model("vgg11:4", 10, 32)
+    assert parameters(vgg) == 9_228_362
+    assert narrow.eval()(images(2, 32)).shape == (2, 10)
+    dense = make_model("densenet121:4", 10, 32)
+    assert dense.eval()(images(2, 32)).shape == (2, 10)
+    assert parameters(dense) < 200_000
+
+
 @pytest.mark.parametrize(
     ("side", "stride", "last"), [(32, 1, 4), (64, 1, 8), (65, 2, 3), (224, 2, 7)]
 )

@@ -2,13 +2,15 @@
 
 `resnet18:16` is ResNet-18 of width 16 (the published one has 64). Our ResNets follow He et al.,
 "Deep Residual Learning for Image Recognition", 2016; for small images they have a 3×3 stem of
-stride 1 and no max-pooling, which the noise search needs. Other names come from timm, their stems
-changed in the same way.
+stride 1 and no max-pooling, which the noise search needs. Our VGG-11 is that of Simonyan and
+Zisserman, 2015, with batch norm and, as is usual on CIFAR, one linear layer at the end. Other names
+come from timm, their stems changed in the same way; `densenet121:8` has a growth rate of 8 (32).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import timm
 import torch
@@ -119,11 +121,39 @@ class ResNet(nn.Module):
         return self.head(self.pool(self.stages(self.stem(x))).flatten(1))
 
 
+class Vgg(nn.Module):
+    """3×3 convolutions with batch norm in five stages, each of which halves the resolution."""
+
+    def __init__(
+        self, depths: Sequence[int], *, width: int, num_classes: int, channels: int
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for stage, depth in enumerate(depths):
+            outputs = width * min(2**stage, 8)
+            for _ in range(depth):
+                layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=False))
+                layers += [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+                channels = outputs
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        self.layers = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] to logits (N, num_classes)."""
+        return self.head(self.pool(self.layers(x)).flatten(1))
+
+
 RESNETS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
 }
+VGGS = {"vgg11": (1, 1, 2, 2, 2)}
+DENSENETS = ("densenet121", "densenet161", "densenet169", "densenet201")
+WITH_WIDTH = (*RESNETS, *VGGS, *DENSENETS)
+"""The names that take a width; a DenseNet's is its growth rate."""
 
 
 def make_model(
@@ -132,8 +162,8 @@ def make_model(
     """A fresh network.
 
     Args:
-        name: resnet18, resnet34 or resnet50, with a width if it is not the published one
-            (`resnet18:16`); or a name that timm knows (`densenet121`).
+        name: resnet18, resnet34, resnet50, vgg11 or densenet121, with a width if it is not the
+            published one (`resnet18:16`, `densenet121:8`); or a name that timm knows.
         num_classes: number of logits.
         image_size: the shorter side in pixels; up to 64 gives the stem for small images.
         channels: 3, or 1 for grey images.
@@ -148,8 +178,8 @@ def make_model(
         701466
     """
     base, _, text = name.partition(":")
-    if text and (base not in RESNETS or not text.isdecimal() or int(text) < 1):
-        raise SettingError(f"model {name!r}: a width is a number behind {', '.join(RESNETS)}.")
+    if text and (base not in WITH_WIDTH or not text.isdecimal() or int(text) < 1):
+        raise SettingError(f"model {name!r}: a width is a number behind {', '.join(WITH_WIDTH)}.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach every GPU
         if base in RESNETS:
@@ -162,17 +192,23 @@ def make_model(
                 channels=channels,
                 small=image_size <= SMALL,
             )
-        return _from_timm(base, num_classes, image_size, channels)
+        if base in VGGS:
+            width = int(text or 64)
+            return Vgg(VGGS[base], width=width, num_classes=num_classes, channels=channels)
+        growth: dict[str, Any] = {"growth_rate": int(text)} if text else {}
+        return _from_timm(base, num_classes, image_size, channels, growth)
 
 
-def _from_timm(name: str, num_classes: int, image_size: int, channels: int) -> nn.Module:
+def _from_timm(
+    name: str, num_classes: int, image_size: int, channels: int, growth: dict[str, Any]
+) -> nn.Module:
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "densenet121, vgg11_bn"
         raise SettingError(
-            f"unknown model {name!r}: choose one of {', '.join(RESNETS)} (with a width if you "
+            f"unknown model {name!r}: choose one of {', '.join(WITH_WIDTH)} (with a width if you "
             f"like, as in resnet18:16), or a name that timm knows, such as {near}."
         )
-    model: nn.Module = timm.create_model(name, num_classes=num_classes, in_chans=channels)
+    model: nn.Module = timm.create_model(name, num_classes=num_classes, in_chans=channels, **growth)
     if image_size <= SMALL:
         _shrink_stem(model)
     try:

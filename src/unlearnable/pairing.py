@@ -78,7 +78,7 @@ def gather(
     originals = open_images(clean, size=size)
     published = paired(open_images(protected, size=size), originals)
     common = _common(originals, test)
-    tests = _tests(open_images(test, split="test", size=common), originals)
+    tests = matched(open_images(test, split="test", size=common), originals)
     channels = max(images.channels for images in (originals, published, tests))
     originals, published, tests = (
         images.with_channels(channels) for images in (originals, published, tests)
@@ -145,8 +145,12 @@ def split(test: ImageSet, count: int | None, rng: np.random.Generator) -> tuple[
     return test.take(rows), test.take(np.setdiff1d(np.arange(len(test)), rows))
 
 
-def _tests(test: ImageSet, clean: ImageSet) -> ImageSet:
-    """The test images with the training set's labels; those of other classes are refused."""
+def matched(test: ImageSet, clean: ImageSet) -> ImageSet:
+    """The test images with the training set's labels.
+
+    Raises:
+        SourceError: they are of other classes, or of another size.
+    """
     index = {folder_name(name): label for label, name in enumerate(clean.classes)}
     foreign = [name for name in test.classes if folder_name(name) not in index]
     if foreign:

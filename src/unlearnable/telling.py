@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from unlearnable.auditing import Audit
     from unlearnable.cells import AuditPlan
     from unlearnable.detecting import Detection
+    from unlearnable.experiment import Recipe
     from unlearnable.protecting import Plan
+    from unlearnable.reproducing import Reproduction, ReproductionPlan, Verification
 
 
 def announce_protection(plan: Plan) -> None:
@@ -40,6 +42,16 @@ def announce_audit(plan: AuditPlan) -> None:
         note(f"{plan.heldout} clean images are held out for trainers who own some")
     for doubt in plan.doubts:
         note(f"doubt: {doubt}")
+    note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
+
+
+def announce_reproduction(plan: ReproductionPlan) -> None:
+    """Say what of a recipe is still to be done, and what it cuts."""
+    done = f", {plan.finished} of them finished before" if plan.finished else ""
+    noises = f"; {plan.noises} noises to be found first" if plan.noises else ""
+    note(f"{plan.trainings} trainings{done}{noises}")
+    for cut in plan.cuts:
+        note(f"not as published: {cut}")
     note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
 
 
@@ -96,6 +108,43 @@ def print_audit(found: Audit) -> None:
     for doubt in found.doubts:
         if not doubt.fatal:
             print(f"But: {doubt.sentence}")
+
+
+def print_recipes(recipes: dict[str, Recipe]) -> None:
+    """The recipes, with what each shows and how much there is to train at quick scale."""
+    for name, recipe in recipes.items():
+        trainings = len(list(recipe.trials()))
+        print(f"{name}: {recipe.title}, {trainings} trainings at quick scale")
+        print(f"    {recipe.about}\n")
+
+
+def print_reproduction(done: Reproduction) -> None:
+    """The table, published and ours, and whether the findings hold."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearnable.report.recipe import HEADINGS, lines
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading)
+    for line in lines(done.recipe, done.figures):
+        table.add_row(*line)
+    Console().print(table)
+    for says, verdict in done.findings:
+        print(f"{verdict}: {says}")
+    print(f"\nThe whole of it: {done.page}, {done.table} and {done.picture}")
+
+
+def print_verification(found: Verification) -> None:
+    """Then, now, and whether they agree."""
+    agrees = "agrees" if found.agrees else "DISAGREES"
+    print(
+        f"{found.entry.row}, {found.entry.column} ({found.trial.about}): {100 * found.then:.1f} % "
+        f"then, {100 * found.now:.1f} % now: {agrees} within three standard deviations of "
+        f"{100 * found.deviation:.1f} points."
+    )
 
 
 def note(text: str) -> None:

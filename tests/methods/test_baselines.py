@@ -1,6 +1,7 @@
 import numpy as np
 
 from unlearnable.data.shapes import shapes
+from unlearnable.methods.as_released import AsReleased
 from unlearnable.methods.error_maximizing import ErrorMaximizing
 from unlearnable.methods.random import RandomNoise
 from unlearnable.methods.search import noise_shape
@@ -29,3 +30,18 @@ def test_it_is_published_with_twenty_steps_sample_wise_and_one_class_wise():
     sample, by_class = ErrorMaximizing(), ErrorMaximizing(form="class-wise")
     assert (sample.steps, sample.stop_error) == (20, 0.9)
     assert (by_class.steps, by_class.stop_error, by_class.subset) == (1, 0.8, 0.2)
+
+
+def test_as_released_negative_noise_is_dropped_and_the_rest_truncated():
+    images, settings = shapes(20), {"surrogate": "resnet18:4", "sweep_batch": 20}
+    run = Run.start("cpu", seed=0)
+
+    def made(**flags):
+        out = np.zeros(noise_shape(images, "sample-wise"), np.float32)
+        AsReleased(**flags, **settings)(images, Budget(), run=run, out=out)
+        return out
+
+    whole = made(drops_negative=False, truncates=False)
+    kept = made(drops_negative=False)
+    assert np.array_equal(made(), np.floor(np.maximum(whole, 0)))
+    assert np.array_equal(kept, np.floor(whole)) and kept.min() < 0

@@ -103,6 +103,11 @@ class ImageSet:
             origins=tuple(self.origins[row] for row in rows),
         )
 
+    def first_of_each_class(self, count: int) -> ImageSet:
+        """The first so many images of each class, in their order."""
+        rows = [np.flatnonzero(self.labels == k)[:count] for k in range(len(self.classes))]
+        return self.take(np.sort(np.concatenate(rows)))
+
     def digest(self) -> str:
         """A SHA-256 over pixels, labels, names and classes."""
         arrays = sha256_array(self.images, self.labels)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import unknown
+from unlearnable.methods.as_released import AsReleased
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
 from unlearnable.methods.random import RandomNoise
@@ -54,6 +55,7 @@ class Method(Protocol):
 METHODS: dict[str, type[Method]] = {
     "em": ErrorMinimizing,
     "error-maximizing": ErrorMaximizing,
+    "as-released": AsReleased,
     "random": RandomNoise,
 }
 

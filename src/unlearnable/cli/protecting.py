@@ -1,0 +1,147 @@
+"""The commands that make something: `protect` and `demo`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unlearnable.cli.app import (
+    GO_ON,
+    SKIPPED,
+    DataDir,
+    Device,
+    Download,
+    Json,
+    Resume,
+    Size,
+    app,
+    progress,
+)
+from unlearnable.errors import SettingError
+from unlearnable.telling import (
+    announce_audit,
+    announce_protection,
+    note,
+    print_audit,
+    print_protection,
+)
+
+
+@app.command()
+def protect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with one sub-folder a class, or with train/ and test/; cifar10, "
+            "cifar100, svhn, imagenet or shapes; hf:NAME[:SPLIT]; an .npz file."
+        ),
+    ],
+    destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    method: Annotated[str, typer.Option(help="The noise; see `unlearnable methods`.")] = "em",
+    form: Annotated[
+        str | None, typer.Option(help="sample-wise or class-wise.", show_default="the method's")
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Budget in levels of 255.", show_default="as published, 8"),
+    ] = None,
+    surrogate: Annotated[
+        str | None,
+        typer.Option(help="Model to search against, such as resnet18:16.", show_default="auto"),
+    ] = None,
+    size: Size = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Part of the key.", show_default="drawn in secret")
+    ] = None,
+    device: Device = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the method; repeatable."),
+    ] = None,
+    data_dir: DataDir = Path("data"),
+    download: Download = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable images.")
+    ] = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Give a folder of images back, looking the same, protected."""
+    from unlearnable.noise import Budget
+
+    chosen = _settings(settings or [], form=form, surrogate=surrogate)
+    budget = None
+    if epsilon is not None:
+        budget = Budget("linf", int(epsilon) if epsilon.is_integer() else epsilon)
+    with progress(GO_ON) as tell:
+        from unlearnable.methods import make_method
+        from unlearnable.protecting import protect as run
+
+        done = run(
+            source,
+            destination,
+            method=make_method(method, chosen),
+            budget=budget,
+            size=size,
+            seed=seed,
+            device=device,
+            data_dir=data_dir,
+            download=download,
+            skip_unreadable=skip_unreadable,
+            resume=resume,
+            tell=tell,
+            announce=announce_protection,
+        )
+    if as_json:
+        print(json.dumps({"destination": str(done.destination), **done.manifest}))
+    else:
+        print_protection(done.manifest, done.destination, done.private)
+    if done.skipped:
+        for line in done.skipped:
+            note(f"left out: {line}")
+        raise typer.Exit(SKIPPED)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="A folder for what it makes.")] = Path(
+        "unlearnable-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Decides every draw.")] = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Protect a built-in set of images and audit it, in about three minutes."""
+    with progress(GO_ON) as tell:
+        from unlearnable.demo import demo as run
+
+        def announce(plan: Any) -> None:
+            (announce_protection if hasattr(plan, "private") else announce_audit)(plan)
+
+        made = run(out, seed=seed, device=device, resume=resume, tell=tell, announce=announce)
+    if as_json:
+        print(json.dumps({"rows": made.audit.rows, "picture": str(made.picture)}))
+        return
+    print_audit(made.audit)
+    print(
+        f"\nSee {made.picture}: clean, noise 10 times, protected."
+        "\nThis is the friendly case, trained without random crops, with which models learn this"
+        "\nplain set in spite of the noise. Greyscale, JPEG and adversarial training undo much of"
+        "\nsuch noise anywhere, and it does nothing against models or copies that exist already."
+        "\nNext: unlearnable protect YOUR-PHOTOS/ PROTECTED/"
+    )
+
+
+def _settings(texts: list[str], **named: str | None) -> dict[str, str]:
+    """The settings given by `--set` and by options of their own, which must not disagree."""
+    from unlearnable.settings import pairs
+
+    chosen = pairs(texts)
+    for key, value in named.items():
+        if value is not None and chosen.setdefault(key, value) != value:
+            raise SettingError(f"--{key} {value} and --set {key}={chosen[key]} disagree: give one.")
+    return chosen

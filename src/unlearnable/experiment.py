@@ -1,0 +1,250 @@
+"""What an experiment is made of: images, noises, trainings, and the entries of a table.
+
+A recipe is a function from a `Scale` to a `Recipe`; nothing here or in a recipe computes anything
+but the names of what is to be computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from unlearnable.errors import unknown
+from unlearnable.schedules import SCHEDULES, Schedule
+from unlearnable.storage import sha256_json
+
+Provenance = Literal["P", "C", "L", "2nd"]
+PROVENANCE: dict[Provenance, str] = {
+    "P": "the paper's own table or figure",
+    "C": "the authors' code",
+    "L": "a later paper or leaderboard",
+    "2nd": "quoted by others",
+}
+SCALES = ("quick", "paper")
+QUICK_MODELS = {
+    "vgg11": "vgg11:16",
+    "resnet18": "resnet18:16",
+    "resnet50": "resnet50:8",
+    "densenet121": "densenet121:8",
+}
+"""A quarter of the published widths, or less, for two cores."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure, in per cent unless the entry says otherwise, and where it is from."""
+
+    value: float
+    by: Provenance = "P"
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set, or the first so many images of each of its training classes."""
+
+    name: str
+    per_class: int | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What images are protected with: what `protect` is given."""
+
+    method: str = "em"
+    settings: tuple[tuple[str, str], ...] = ()
+    epsilon: int = 8
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls, method: str = "em", settings: Mapping[str, object] | None = None, *, epsilon: int = 8
+    ) -> Noise:
+        """A noise by its method and settings.
+
+        Example:
+            >>> Noise.of("em", {"form": "class-wise"}).settings
+            (('form', 'class-wise'),)
+        """
+        settings = settings or {}
+        return cls(method, tuple((key, str(value)) for key, value in settings.items()), epsilon)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of one model.
+
+    Attributes:
+        data: the images; their test part is what the model is tested on.
+        model: the target model.
+        schedule: how it is trained.
+        noise: what its images are protected with, if they are.
+        arm: what it is trained on: see `arms.py`.
+        countermeasure: what its trainer does besides.
+        seed: of the training, and of the noise.
+    """
+
+    data: Data
+    model: str
+    schedule: Schedule
+    noise: Noise | None = None
+    arm: str = "clean"
+    countermeasure: str = "none"
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """A name that changes with any setting."""
+        return sha256_json(asdict(self))[:16]
+
+    @property
+    def about(self) -> str:
+        """What it is, in one line."""
+        noise = f" {self.noise.method}" if self.noise else ""
+        besides = f" {self.countermeasure}" if self.countermeasure != "none" else ""
+        return f"{self.data.name} {self.arm}{noise}{besides} {self.model} seed {self.seed}"
+
+    def seeded(self, seed: int) -> Trial:
+        """The same with another seed, its noise included."""
+        noise = replace(self.noise, seed=seed) if self.noise else None
+        return replace(self, seed=seed, noise=noise)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of a table: clean test accuracy, over the seeds, beside the published one.
+
+    Attributes:
+        row, column: where it stands.
+        trial: what is trained, for each of the seeds.
+        classes: the classes that the accuracy is about; all if there are none.
+        published: the paper's figure, if it has one.
+    """
+
+    row: str
+    column: str
+    trial: Trial
+    seeds: tuple[int, ...] = (0,)
+    classes: tuple[str, ...] = ()
+    published: Published | None = None
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trainings that it is the mean of."""
+        return tuple(self.trial.seeded(seed) for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured for an entry: accuracy in 0..1 over so many seeds."""
+
+    mean: float
+    spread: float | None
+    n: int
+    chance: float
+
+
+Figures = Mapping[tuple[str, str], Figure]
+"""By row and column; a figure that was not measured is not in it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the paper found, and whether our figures say so too.
+
+    Attributes:
+        says: the finding, a sentence.
+        holds: from the figures to whether they agree; a `KeyError` says that some are missing.
+    """
+
+    says: str
+    holds: Callable[[Figures], bool]
+
+    def verdict(self, figures: Figures) -> bool | None:
+        """Whether it holds; None if it was not measured."""
+        try:
+            return self.holds(figures)
+        except KeyError:
+            return None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A table or figure of the paper.
+
+    Attributes:
+        title: what it is called there.
+        about: what it shows, in a sentence.
+        entries: its figures, in the order of the table.
+        findings: what they must show.
+        cuts: what is smaller than published at this scale, and why that may matter.
+        curves: whether its figure shows learning curves.
+    """
+
+    title: str
+    about: str
+    entries: tuple[Entry, ...]
+    findings: tuple[Finding, ...] = ()
+    cuts: tuple[str, ...] = ()
+    curves: bool = False
+
+    def trials(self) -> Iterator[Trial]:
+        """What is to be trained, each once; the first seed of all entries comes first."""
+        most = max(len(entry.seeds) for entry in self.entries)
+        ordered = [
+            entry.trials[place]
+            for place in range(most)
+            for entry in self.entries
+            if place < len(entry.seeds)
+        ]
+        yield from dict.fromkeys(ordered)
+
+    def only(self, rows: tuple[str, ...]) -> Recipe:
+        """The same with some of its rows alone; all if none are named.
+
+        Raises:
+            SettingError: there is no such row.
+        """
+        known = tuple(dict.fromkeys(entry.row for entry in self.entries))
+        for row in rows:
+            if row not in known:
+                raise unknown("row", row, known)
+        return replace(self, entries=tuple(e for e in self.entries if not rows or e.row in rows))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large an experiment is: as published, or small enough for two cores."""
+
+    name: Literal["quick", "paper"] = "quick"
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is the small one."""
+        return self.name == "quick"
+
+    def data(self, name: str, per_class: int = 1000) -> Data:
+        """A data set, at quick scale the first so many images of each class."""
+        return Data(name, per_class if self.quick else None)
+
+    def model(self, name: str) -> str:
+        """A model of the paper, at quick scale a narrow one."""
+        return QUICK_MODELS[name] if self.quick else name
+
+    def schedule(self, name: str, **changed: Any) -> Schedule:
+        """The paper's protocol for a data set; at quick scale ours, whatever the data."""
+        return replace(SCHEDULES["quick" if self.quick else f"paper:{name}"], **changed)
+
+    @property
+    def search(self) -> dict[str, object]:
+        """The settings of error-minimizing noise: the published search, or ours."""
+        return {} if self.quick else {"preset": "paper"}
+
+    def seeds(self, count: int = 3) -> tuple[int, ...]:
+        """For the figures that a finding rests on."""
+        return tuple(range(count))
+
+
+def learnability(figure: Figure, clean: Figure) -> float:
+    """What was learnt above chance, against the clean arm: 0 nothing, 1 all."""
+    return (figure.mean - figure.chance) / (clean.mean - clean.chance)

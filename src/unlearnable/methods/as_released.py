@@ -1,0 +1,71 @@
+"""Noise as the published code of Huang et al., ICLR 2021, writes it into a data set.
+
+It clamps the noise, where it should clamp the image, to 0..255, which drops all that is negative,
+and turns x + δ to whole levels by truncation, which takes half a level from every pixel on average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.noise import Budget, Form
+from unlearnable.runtime import Run
+from unlearnable.settings import check, setting
+
+
+@dataclass(frozen=True)
+class AsReleased:
+    """Error-minimizing or error-maximizing noise with two faults of Huang et al.'s release, ε 8.
+
+    Cost: that of the noise it is made from.
+
+    Example:
+        >>> AsReleased(of="error-maximizing").drops_negative
+        True
+    """
+
+    published: ClassVar[Budget] = Budget("linf", 8)
+    source: ClassVar[str] = "published code of Huang et al., ICLR 2021"
+
+    form: Form = setting("sample-wise", "a noise for each image, or one for each class")
+    of: Literal["em", "error-maximizing"] = setting("em", "the noise that it is made from")
+    drops_negative: bool = setting(True, "whether negative noise is dropped")
+    truncates: bool = setting(True, "whether levels are truncated, where they should be rounded")
+    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    epochs: int = setting(60, "of the surrogate of error-maximizing noise", least=1)
+    sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
+    threads: int | None = setting(None, "of the processor; none: measured", least=1)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def passes(self, count: int) -> float:
+        """Those of the noise that it is made from."""
+        return self._made_from().passes(count)
+
+    def __call__(
+        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+    ) -> dict[str, Any]:
+        """Search noise for `images`, and spoil it; float levels go to `out`."""
+        facts = self._made_from()(images, budget, run=run, out=out)
+        for row in out:
+            if self.drops_negative:
+                np.maximum(row, 0, out=row)
+            if self.truncates:
+                np.floor(row, out=row)
+        return facts
+
+    def _made_from(self) -> ErrorMinimizing | ErrorMaximizing:
+        shared: dict[str, Any] = {
+            key: getattr(self, key) for key in ("form", "surrogate", "sweep_batch", "threads")
+        }
+        if self.of == "em":
+            return ErrorMinimizing(**shared)
+        return ErrorMaximizing(epochs=self.epochs, **shared)

@@ -1,0 +1,84 @@
+"""The picture of a recipe as SVG: figures beside the published ones, or learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Sheet
+
+from unlearnable.experiment import Figures, Recipe
+
+INK, OURS, THEIRS = "#222222", "#0b62a4", "#c2570c"
+STYLE: Any = {
+    "svg.hashsalt": "unlearnable",  # the same figures give the same file
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "text.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+LANE, HEAD = 0.28, 0.9  # inches of height for an entry, and for what is around them
+DASHES = ("-", "--", "-.", ":")
+
+
+def plot(recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]) -> str:
+    """The SVG, with a title and a description for those who do not see it."""
+    with mpl.rc_context(STYLE):
+        height = 4.2 if recipe.curves else HEAD + LANE * len(recipe.entries)
+        sheet = Sheet(figsize=(8, height), layout="constrained")
+        (_curves if recipe.curves else _lanes)(sheet.subplots(), recipe, figures, cells)
+        text = StringIO()
+        about = {"Title": recipe.title, "Description": recipe.about, "Date": None}
+        sheet.savefig(text, format="svg", metadata=about)
+    return text.getvalue().replace("<svg ", '<svg role="img" ', 1)
+
+
+def _lanes(
+    axes: Axes, recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]
+) -> None:
+    """A lane for each entry: a ring where the published figure is, a dot where ours is."""
+    for place, entry in enumerate(recipe.entries):
+        figure = figures.get((entry.row, entry.column))
+        if entry.published:
+            axes.plot(entry.published.value, place, "o", mfc="none", mec=THEIRS, ms=8)
+        if figure:
+            spread = 100 * figure.spread if figure.spread else None
+            axes.errorbar(100 * figure.mean, place, xerr=spread, fmt="o", color=OURS, ms=5)
+    labels = [f"{entry.row} · {entry.column}" for entry in recipe.entries]
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlim=(0, 100), xlabel="clean test accuracy, %")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(axis="x", alpha=0.3)
+    axes.plot([], [], "o", color=OURS, ms=5, label="ours")
+    axes.plot([], [], "o", mfc="none", mec=THEIRS, ms=8, linestyle="none", label="published")
+    chances = {figure.chance for figure in figures.values()}
+    for chance in chances:
+        axes.axvline(100 * chance, color=INK, lw=0.8, ls=":", label="chance")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+
+
+def _curves(
+    axes: Axes, recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]
+) -> None:
+    """The accuracy of each entry's first seed after every epoch."""
+    rows = list(dict.fromkeys(entry.row for entry in recipe.entries))
+    columns = list(dict.fromkeys(entry.column for entry in recipe.entries))
+    for entry in recipe.entries:
+        cell = cells.get(entry.trials[0].id)
+        if cell is not None:
+            values = [100 * point["accuracy"] for point in cell["curve"]]
+            label = entry.row if entry.row == entry.column else f"{entry.row}, {entry.column}"
+            axes.plot(
+                range(1, len(values) + 1),
+                values,
+                color=f"C{rows.index(entry.row)}",
+                linestyle=DASHES[columns.index(entry.column) % len(DASHES)],
+                label=label,
+            )
+    axes.set(ylim=(0, 100), xlabel="epoch", ylabel="clean test accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

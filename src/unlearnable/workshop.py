@@ -1,0 +1,226 @@
+"""Where experiments are done: data opened, noises found, models trained, each result kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from unlearnable.arms import make_arms
+from unlearnable.cells import Bench, Cell, work_together
+from unlearnable.countermeasures import make_countermeasure
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.sources import Source, open_images
+from unlearnable.errors import SettingError
+from unlearnable.experiment import Data, Noise, Trial
+from unlearnable.methods import Method, make_method
+from unlearnable.methods.calibration import calibrate
+from unlearnable.noise import Budget
+from unlearnable.pairing import matched, paired
+from unlearnable.protecting import protect
+from unlearnable.provenance import code_hash, commit
+from unlearnable.runtime import Run, Tell
+from unlearnable.storage import private_folder, read_json, sha256_json, write_bytes, write_json
+
+TRAINING = ("unlearnable.training", "unlearnable.models", "unlearnable.arms")
+PROTECTING = ("unlearnable.noise",)
+LIBRARIES = ("unlearnable", "torch", "torchvision", "numpy", "pillow")
+KEPT = (
+    *("accuracy", "peak_accuracy", "recall", "confusion", "epoch", "epochs", "seconds"),
+    *("curve", "hardware"),
+)
+"""What the record of a training has of its cell."""
+
+
+@dataclass(eq=False)
+class Workshop:
+    """A folder of experiments.
+
+    `out/cells` holds a record for each training, and may be shown to anybody; `out/work` is
+    private and holds noises, protected images and what is needed to go on.
+    """
+
+    out: Path
+    run: Run
+    sources: Mapping[str, Source]
+    data_dir: Path
+    download: bool
+    command: str
+    jobs: int | None = None
+    opened: dict[Data, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
+
+    def path(self, trial: Trial) -> Path:
+        """The record of a training."""
+        return self.out / "cells" / f"{trial.id}.json"
+
+    def finished(self, trial: Trial) -> bool:
+        """Whether the record is there, of the code as it is."""
+        path = self.path(trial)
+        return path.exists() and read_json(path)["code"] == code_of(trial)
+
+    def noises_to_find(self, trials: Sequence[Trial]) -> list[tuple[Data, Noise]]:
+        """What must be searched before these can be trained."""
+        wanted = dict.fromkeys((t.data, t.noise) for t in trials if t.noise is not None)
+        return [(data, noise) for data, noise in wanted if not self._protected(data, noise)[1]]
+
+    def seconds(self, trials: Sequence[Trial]) -> float:
+        """About how long these will take here, their noises included."""
+        spent = 0.0
+        for data, noise in self.noises_to_find(trials):
+            method = make_method(noise.method, dict(noise.settings))
+            spent += calibrate(method, self.images(data)[0], self.run)[1] or 0.0
+        for bench, group in self._benches(trials, search=False):
+            spent += bench.plan([self._cell(bench, trial) for trial in group]).seconds
+        return spent
+
+    def train(self, trials: Sequence[Trial]) -> None:
+        """Train, and keep a record of each as soon as its group is done."""
+        done, jobs = 0, self.jobs or len(self.run.everywhere())
+        (self.out / "cells").mkdir(parents=True, exist_ok=True)
+        for bench, group in self._benches(trials, search=True):
+            cells = [self._cell(bench, trial) for trial in group]
+            bench.run = replace(self.run, tell=self._share(done, len(group), len(trials)))
+            work_together(bench, cells, jobs)
+            for trial, cell in zip(group, cells, strict=True):
+                write_json(self.path(trial), self._record(trial, read_json(bench.path(cell))))
+            done += len(group)
+
+    def images(self, data: Data) -> tuple[ImageSet, ImageSet]:
+        """The training and the test images of a data set.
+
+        Raises:
+            SourceError: it is not there.
+            SettingError: the folder's other results are on other images of that name.
+        """
+        if data not in self.opened:
+            source = self.sources.get(data.name, data.name)
+            train, test = (
+                open_images(source, split=split, data_dir=self.data_dir, download=self.download)
+                for split in ("train", "test")
+            )
+            test = matched(test, train)
+            if data.per_class is not None:
+                train = train.first_of_each_class(data.per_class)
+            self._remember(data, train, test)
+            self.opened[data] = train, test
+        return self.opened[data]
+
+    def _remember(self, data: Data, train: ImageSet, test: ImageSet) -> None:
+        """Keep the hashes of a data set, or compare them with those that were kept."""
+        path = self.out / "data.json"
+        known = read_json(path) if path.exists() else {}
+        name = data.name if data.per_class is None else f"{data.name}:{data.per_class}"
+        found = {
+            "train": train.digest(),
+            "test": test.digest(),
+            "images": [len(train), len(test)],
+        }
+        if known.setdefault(name, found) != found:
+            raise SettingError(
+                f"{self.out} holds results on other images of {data.name}: choose another --out, "
+                f"or give the same images by --data {data.name}=PATH."
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_json(path, known)
+
+    @cached_property
+    def _work(self) -> Path:
+        self.out.mkdir(parents=True, exist_ok=True)
+        work = private_folder(self.out / "work")
+        write_bytes(work / ".gitignore", b"*\n")
+        return work
+
+    def _protected(self, data: Data, noise: Noise) -> tuple[Path, bool]:
+        """The folder of protected images, and whether it is complete."""
+        code = code_hash([*PROTECTING, type(_method(noise)).__module__])
+        name = sha256_json([asdict(data), asdict(noise), code])[:16]
+        folder = self._work / "noises" / name
+        manifest = folder.with_name(f"{name}.private") / "manifest.json"
+        return folder, manifest.exists() and read_json(manifest)["state"] == "complete"
+
+    def _published(self, data: Data, noise: Noise) -> ImageSet:
+        """The protected images, read back from the disk."""
+        clean, (folder, complete) = self.images(data)[0], self._protected(data, noise)
+        if not complete:
+            folder.parent.mkdir(exist_ok=True)
+            protect(
+                clean,
+                folder,
+                method=_method(noise),
+                budget=Budget("linf", noise.epsilon),
+                seed=noise.seed,
+                device=self.run.device,
+                resume=True,
+                tell=self.run.tell,
+            )
+        return paired(open_images(folder), clean)
+
+    def _benches(
+        self, trials: Sequence[Trial], *, search: bool
+    ) -> Iterator[tuple[Bench, list[Trial]]]:
+        """A bench for each run of trainings on the same images; unprotected without a search."""
+        for (data, noise, schedule), group in groupby(trials, _images_of):
+            clean, test = self.images(data)
+            yield (
+                Bench(
+                    clean,
+                    self._published(data, noise) if noise and search else clean,
+                    test,
+                    budget=Budget("linf", noise.epsilon if noise else 8),
+                    schedule=schedule,
+                    run=self.run,
+                    out=self._work,
+                ),
+                list(group),
+            )
+
+    def _cell(self, bench: Bench, trial: Trial) -> Cell:
+        (arm, *_) = make_arms([trial.arm])
+        return bench.cell(arm, make_countermeasure(trial.countermeasure), trial.model, trial.seed)
+
+    def _record(self, trial: Trial, cell: dict[str, Any]) -> dict[str, Any]:
+        """What is kept of a training: its figures, and all that they depend on."""
+        data = trial.data
+        name = data.name if data.per_class is None else f"{data.name}:{data.per_class}"
+        return {
+            "id": trial.id,
+            "trial": asdict(trial),
+            "about": trial.about,
+            "data": read_json(self.out / "data.json")[name],
+            "code": code_of(trial),
+            "commit": commit(),
+            "command": self.command,
+            "versions": {library: version(library) for library in LIBRARIES},
+            "classes": list(self.images(data)[1].classes),
+            **{key: cell[key] for key in KEPT},
+        }
+
+    def _share(self, done: int, group: int, count: int) -> Tell:
+        """Progress of one group as progress of all."""
+
+        def tell(stage: str, share: float, /, **figures: object) -> None:
+            self.run.tell("train", (done + share * group) / count, **figures)
+
+        return tell
+
+
+def code_of(trial: Trial) -> str:
+    """A hash of the code that a training depends on."""
+    does = make_countermeasure(trial.countermeasure).does
+    parts = getattr(does, "parts", (does,))
+    modules = [*TRAINING, *(type(part).__module__ for part in parts)]
+    if trial.noise is not None:
+        modules += [*PROTECTING, type(_method(trial.noise)).__module__]
+    return code_hash(modules)
+
+
+def _images_of(trial: Trial) -> tuple[Data, Noise | None, Any]:
+    return trial.data, trial.noise, trial.schedule
+
+
+def _method(noise: Noise) -> Method:
+    return make_method(noise.method, dict(noise.settings))

@@ -1,0 +1,168 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from unlearnable import reproducing
+from unlearnable.data.shapes import shapes
+from unlearnable.errors import SettingError
+from unlearnable.experiment import (
+    Data,
+    Entry,
+    Figure,
+    Finding,
+    Noise,
+    Published,
+    Recipe,
+    Scale,
+    Trial,
+)
+from unlearnable.provenance import code_hash
+from unlearnable.recipes import RECIPES
+from unlearnable.reproducing import reproduce, verify
+from unlearnable.schedules import SCHEDULES
+from unlearnable.workshop import code_of
+
+BRIEF = replace(SCHEDULES["quick"], epochs=1, batch_size=16)
+CLEAN = Trial(Data("shapes", 4), "resnet18:2", BRIEF)
+NOISY = Trial(CLEAN.data, CLEAN.model, BRIEF, Noise("random"), "protected")
+
+
+def tiny(scale):
+    entries = (
+        Entry("plain", "clean", CLEAN, (0, 1), published=Published(95.0)),
+        Entry("plain", "random", NOISY),
+        Entry("discs", "clean", CLEAN, classes=("disc",)),
+    )
+    finding = Finding("It learns.", lambda found: found["plain", "clean"].mean > 2)
+    unmeasured = Finding("It is not asked.", lambda found: found["nothing", "here"].mean > 0)
+    return Recipe("Tiny", "What it shows.", entries, (finding, unmeasured), ("All of it.",))
+
+
+@pytest.fixture(autouse=True)
+def recipes(monkeypatch):
+    monkeypatch.setitem(RECIPES, "tiny", tiny)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reproduced")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "tiny", tiny)
+        reproduce("tiny", out=folder, device="cpu", command="typed")
+    return folder
+
+
+def test_every_recipe_can_be_read_at_both_scales():
+    for recipe in RECIPES.values():
+        for name in ("quick", "paper"):
+            made = recipe(Scale(name))
+            places = [(entry.row, entry.column) for entry in made.entries]
+            assert len(set(places)) == len(places), "two entries in one place"
+            assert len({trial.id for trial in made.trials()}) == len(list(made.trials()))
+            for trial in made.trials():
+                code_of(trial)  # its method, settings and countermeasures exist
+
+
+def test_a_finding_that_lacks_figures_is_not_measured_and_others_may_fail(out):
+    done = reproducing.written(tiny(Scale()), "tiny", out)
+    assert [verdict for _, verdict in done.findings] == ["does not hold", "not measured"]
+
+
+def test_the_table_puts_published_and_ours_side_by_side(out):
+    text = (out / "tiny.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| plain | clean"))
+    assert re.fullmatch(
+        r"\| plain \| clean \| 95.0 \[P\] \| [\d.]+ ± [\d.]+ \| 2 \| -[\d.]+ \|", line
+    )
+    assert "| plain | random | – |" in text and "Not as published: All of it." in text
+
+
+def test_page_and_picture_stand_alone(out):
+    page, picture = (out / "tiny.html").read_text(), (out / "tiny.svg").read_text()
+    assert "<title>Tiny</title>" in page and "<svg" in page
+    assert not re.search(r'(src|href)="(?!#)', page.replace("xlink:href", "href"))
+    assert 'role="img"' in picture and "What it shows." in picture
+
+
+def test_a_training_is_kept_with_all_that_it_depends_on_and_no_pixel(out):
+    cell = json.loads((out / "cells" / f"{NOISY.id}.json").read_text())
+    assert cell["command"] == "typed" and cell["code"] == code_of(NOISY)
+    assert cell["data"]["images"] == [40, 1000] and len(cell["data"]["train"]) == 64
+    assert cell["trial"]["noise"]["method"] == "random" and cell["trial"]["seed"] == 0
+    assert {"commit", "versions", "hardware", "accuracy", "recall", "curve"} <= cell.keys()
+    assert (out / "work").stat().st_mode & 0o777 == 0o700
+    assert (out / "work" / ".gitignore").read_text() == "*\n"
+
+
+def test_what_is_finished_is_not_run_again_and_needs_no_data(out):
+    before = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
+    reproduce("tiny", out=out, device="cpu", data={"shapes": "/nowhere"})
+    assert {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()} == before
+
+
+def test_a_training_whose_code_has_changed_is_run_again(out, tmp_path):
+    path = tmp_path / "cells" / f"{NOISY.id}.json"
+    path.parent.mkdir()
+    stale = json.loads((out / "cells" / path.name).read_text()) | {"code": "other", "accuracy": 2}
+    path.write_text(json.dumps(stale))
+    done = reproduce("tiny", out=tmp_path, device="cpu")
+    assert done.cells[NOISY.id]["accuracy"] <= 1
+    assert done.cells[NOISY.id]["code"] == code_of(NOISY)
+
+
+def test_other_images_of_the_same_name_are_refused(out):
+    missing = Entry("a", "b", CLEAN, (7,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "tiny", lambda scale: Recipe("T", "", (missing,)))
+        with pytest.raises(SettingError, match="other images of shapes"):
+            reproduce("tiny", out=out, device="cpu", data={"shapes": shapes(100, seed=3)})
+
+
+def test_a_row_can_be_run_alone_and_an_unknown_one_lists_the_known(tmp_path):
+    done = reproduce("tiny", only=["discs"], out=tmp_path, device="cpu")
+    assert list(done.figures) == [("discs", "clean")]
+    with pytest.raises(SettingError, match="choose one of plain, discs"):
+        reproduce("tiny", only=["disc"], out=tmp_path, device="cpu")
+
+
+def test_verify_runs_a_training_again_and_notices_a_wrong_record(out, tmp_path):
+    found = verify("tiny", out=out, device="cpu", draw=lambda choices: choices[-1])
+    assert found.agrees and found.now == found.then
+    assert not replace(found, then=found.now + 0.2).agrees
+    assert not list((out / "work").glob("verify-*"))
+    with pytest.raises(SettingError, match="holds no training"):
+        verify("tiny", out=tmp_path, device="cpu")
+
+
+def test_the_hash_of_code_ignores_comments_and_follows_imports(tmp_path, monkeypatch):
+    from unlearnable import provenance
+
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "top.py").write_text('"""Says."""\nfrom house.below import f\n')
+    below = package / "below.py"
+    below.write_text("def f():\n    return 1\n")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+
+    def found():
+        provenance._imports.cache_clear()
+        provenance._tree.cache_clear()
+        return code_hash(["house.top"])
+
+    before = found()
+    below.write_text('def f():\n    """Say one."""\n    return 1  # one\n')
+    assert found() == before
+    below.write_text("def f():\n    return 2\n")
+    assert found() != before
+
+
+def test_figures_hold_mean_spread_and_chance():
+    cells = {
+        trial.id: {"classes": ["a", "b"], "recall": [share, 0.5]}
+        for trial, share in zip(tiny(Scale()).entries[0].trials, (0.3, 0.5), strict=True)
+    }
+    recipe = Recipe("T", "", (Entry("a", "b", CLEAN, (0, 1), classes=("a",)),))
+    (figure,) = reproducing.measured(recipe, cells).values()
+    assert figure == Figure(pytest.approx(0.4), pytest.approx(0.1414, abs=1e-3), 2, 0.5)

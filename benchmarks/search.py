@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import USUAL_BATCH, Search
+from unlearnable.methods.search import USUAL_BATCH, Layout, Search
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Form
 from unlearnable.runtime import Run
@@ -115,7 +115,7 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     some = images.take(np.arange(count))
     model = make_model(options.surrogate, len(images.classes), min(images.size))
     still = frozen(model.to(run.device), run.dtype)
-    search = Search.begin(some, "sample-wise", 8, run, start="zero")
+    search = Search.begin(some, Layout("sample-wise"), 8, run)
     repeats = []
     for _ in range(options.repeats):
         theirs, bare = textbook_of(some, run, options.surrogate).rates(count)

@@ -57,6 +57,7 @@ def sweep(
     dtype: torch.dtype,
     rows: Tensor | None = None,
     leave: float | None = None,
+    mask: Callable[[Tensor], Tensor] | None = None,
     tell: Callable[[float], None] = lambda done: None,
 ) -> Swept:
     """Improve `delta` in place by signed steps against `objective`, over all images or some.
@@ -73,6 +74,7 @@ def sweep(
         rows: the images to work on, (n,); by default all.
         leave: an image whose loss is below this takes no further step: it has converged. The
             images that go on are gathered into full batches, so none is computed in vain.
+        mask: from rows to where their delta may be, 1 or 0, (n, 1, H, W); None: anywhere.
         tell: called with the share of the sweep that is done.
     """
     if rows is None:
@@ -84,6 +86,8 @@ def sweep(
             x, old = images[batch], delta[batch].float()
             sign, loss = signs(objective, seen(x, old, dtype), batch)
             new = (old - size * sign).clamp_(-epsilon, epsilon)
+            if mask is not None:
+                new *= mask(batch)
             delta[batch] = (x + new).clamp_(0, FULL).sub_(x).to(delta.dtype)
             losses.append(loss)
             tell((step + place / len(batches)) / steps)

@@ -9,7 +9,7 @@ from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError
 from unlearnable.methods import make_method
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import Search, noise_shape, stratified
+from unlearnable.methods.search import Layout, Search, noise_shape, stratified
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
@@ -86,13 +86,13 @@ def test_class_wise_noise_is_one_for_each_class_and_is_judged_on_its_subset():
 
 def test_a_random_start_begins_within_the_budget():
     images = shapes(20)
-    begun = Search.begin(images, "sample-wise", 8, Run.start("cpu"), start="random")
+    begun = Search.begin(images, Layout("sample-wise"), 8, Run.start("cpu"), start="random")
     assert 7 < begun.delta.abs().max() <= 8
 
 
 def test_what_the_surrogate_sees_is_clamped_like_what_is_published():
     images = shapes(20)
-    begun = Search.begin(images, "sample-wise", 8, Run.start("cpu"), start="zero")
+    begun = Search.begin(images, Layout("sample-wise"), 8, Run.start("cpu"))
     begun.images = torch.full_like(begun.images, 255)
     begun.delta += 8
     assert begun.batch(torch.arange(4)).max() == 1
@@ -101,7 +101,7 @@ def test_what_the_surrogate_sees_is_clamped_like_what_is_published():
 def test_a_sweep_lowers_the_loss_of_a_frozen_surrogate():
     images, run = shapes(40), Run.start("cpu", precision="float32")
     model = frozen(make_model("resnet18:4", 10, 32), torch.float32)
-    begun = Search.begin(images, "sample-wise", 8, run, start="zero")
+    begun = Search.begin(images, Layout("sample-wise"), 8, run)
 
     def loss():
         return cross_entropy(model(begun.batch(torch.arange(40))), begun.labels).item()
@@ -173,3 +173,73 @@ def test_a_small_set_is_trained_on_in_smaller_batches_and_none_is_learnt_by_hear
     assert ErrorMinimizing(form="class-wise")._batch_size(10_000) == 256
     assert ErrorMinimizing(batch_size=64)._batch_size(10) == 64
     assert ErrorMinimizing(preset="paper")._batch_size(100) == 512
+
+
+def chosen_of(images, *classes):
+    return np.isin(images.labels, classes)
+
+
+@pytest.mark.parametrize("form", ["sample-wise", "class-wise"])
+def test_only_the_chosen_images_get_noise_and_they_alone_are_judged(form):
+    images = shapes(80)
+    method = ErrorMinimizing(form=form, subset=1, leave=0, rounds=2, stop_error=0, **QUICK)
+    out = np.zeros(noise_shape(images, form), np.float32)
+    chosen = chosen_of(images, 0, 1)
+    facts = method(images, Budget(), run=Run.start("cpu", seed=0), out=out, chosen=chosen)
+    rows = chosen if form == "sample-wise" else np.arange(10) < 2
+    strength = np.abs(out).reshape(len(out), -1).max(1)
+    assert (strength[rows] > 0).all() and (strength[~rows] == 0).all()
+    assert facts["image_steps"] == 2 * method.steps, "steps are counted per protected image"
+    assert round(facts["errors"][-1] * chosen.sum(), 6) % 1 == 0
+
+
+def test_the_surrogate_learns_from_the_other_images_as_they_are():
+    images, run = shapes(40), Run.start("cpu")
+    chosen = chosen_of(images, 0)
+    begun = Search.begin(images, Layout("sample-wise"), 8, run, share=0.5, chosen=chosen)
+    assert begun.protected.tolist() == np.flatnonzero(chosen).tolist()
+    assert len(begun.rows) == 2 and len(begun.trainable) == 36 + 2
+    begun.widen()
+    assert len(begun.trainable) == 40
+
+
+def test_images_of_a_class_share_so_many_noises():
+    images = shapes(60)
+    out, _ = search(ErrorMinimizing(shared=2, rounds=2, **QUICK), images)
+    assert out.shape == (60, 3, 32, 32)
+    kinds = [len(np.unique(out[images.labels == k].reshape(6, -1), axis=0)) for k in range(10)]
+    assert max(kinds) == 2
+
+
+@pytest.mark.parametrize(("shared", "place"), [(0, "centre"), (0, "random"), (1, "random")])
+def test_noise_stays_within_its_patch(shared, place):
+    method = ErrorMinimizing(shared=shared, patch=8, place=place, rounds=2, **QUICK)
+    out, _ = search(method, shapes(40))
+    corners = set()
+    for levels in out:
+        _, rows, columns = np.nonzero(levels)
+        assert np.ptp(rows) < 8 and np.ptp(columns) < 8
+        corners.add((rows.min(), columns.min()))
+    assert corners == {(12, 12)} if place == "centre" else len(corners) > 20
+
+
+def test_patches_of_a_shared_noise_are_one_noise_at_many_places():
+    images = shapes(40)
+    method = ErrorMinimizing(shared=1, patch=8, place="random", rounds=2, stop_error=0, **QUICK)
+    out, _ = search(method, images)
+    sums = np.abs(out).sum((1, 2, 3))
+    assert max(np.ptp(sums[images.labels == label]) for label in range(10)) < 1e-2 < np.ptp(sums)
+
+
+def test_class_wise_noise_can_be_a_patch_in_the_middle_but_not_at_many_places():
+    out, _ = search(ErrorMinimizing(form="class-wise", patch=8, rounds=2, **QUICK), shapes(40))
+    inside = out[:, :, 12:20, 12:20]
+    assert np.abs(inside).max() > 0 and np.abs(out).sum() == np.abs(inside).sum()
+    for settings in ({"place": "random", "patch": 8}, {"shared": 2}):
+        with pytest.raises(SettingError, match="form=sample-wise"):
+            ErrorMinimizing(form="class-wise", **settings)
+
+
+def test_a_patch_larger_than_the_images_is_refused():
+    with pytest.raises(SettingError, match="at most 32"):
+        search(ErrorMinimizing(patch=40, **QUICK), shapes(20))

@@ -37,7 +37,13 @@ class Method(Protocol):
         """Input-gradient passes that so many images cost, as a rule; 0 needs no surrogate."""
 
     def __call__(
-        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+        self,
+        images: ImageSet,
+        budget: Budget,
+        *,
+        run: Run,
+        out: NDArray[np.float32],
+        chosen: NDArray[np.bool_] | None = None,
     ) -> dict[str, Any]:
         """Write float levels to `out`; they need not keep the budget, `seal` sees to that.
 
@@ -46,6 +52,8 @@ class Method(Protocol):
             budget: what the noise will be brought to.
             run: device, precision, seed, and a place for checkpoints.
             out: (N, C, H, W) sample-wise, (K, C, H, W) class-wise, in levels of 255.
+            chosen: which images are to be protected, (N,); None: all. What it writes for the
+                others, or for classes of which none is chosen, is not used.
 
         Returns:
             What is worth remembering of the search, ready for JSON.

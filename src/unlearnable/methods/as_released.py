@@ -51,10 +51,16 @@ class AsReleased:
         return self._made_from().passes(count)
 
     def __call__(
-        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+        self,
+        images: ImageSet,
+        budget: Budget,
+        *,
+        run: Run,
+        out: NDArray[np.float32],
+        chosen: NDArray[np.bool_] | None = None,
     ) -> dict[str, Any]:
         """Search noise for `images`, and spoil it; float levels go to `out`."""
-        facts = self._made_from()(images, budget, run=run, out=out)
+        facts = self._made_from()(images, budget, run=run, out=out, chosen=chosen)
         for row in out:
             if self.drops_negative:
                 np.maximum(row, 0, out=row)

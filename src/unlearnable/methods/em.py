@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import USUAL_BATCH, Search, View, surrogate_name
+from unlearnable.methods.patch import Place
+from unlearnable.methods.search import USUAL_BATCH, Layout, Search, View, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
@@ -88,6 +89,11 @@ class ErrorMinimizing:
         "", "what the surrogate sees images through, as in `crop:4 flip`; published: nothing"
     )
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
+    shared: int = setting(
+        0, "noises of a class that its images share, each image written with its own copy", least=0
+    )
+    patch: int | None = setting(None, "side of the square it is confined to, in pixels", least=1)
+    place: Place = setting("centre", "of the patch: `centre` or `random`, drawn for each image")
     batch_size: int | None = setting(
         None, "images to an SGD batch; none: 512, class-wise 256, fewer of a small set", least=2
     )
@@ -101,36 +107,59 @@ class ErrorMinimizing:
     def __post_init__(self) -> None:
         check(self)
         resolve(self.augmentations.split())  # refuses what is no augmentation
-        fill(self, PRESETS[self.preset, self.form])
+        fill(self, PRESETS[self.preset, self._searched_as])
+
+    @property
+    def layout(self) -> Layout:
+        """Which noise goes where."""
+        return Layout.of(self.form, self.shared, self.patch, self.place)
+
+    @property
+    def _searched_as(self) -> Form:
+        """Whether sweeps are over images or over classes."""
+        return "class-wise" if self.layout.shared else "sample-wise"
 
     def passes(self, count: int) -> float:
         """Input-gradient passes for so many images, as a rule; a trained image counts as two."""
         assert self.steps and self.subset
         steps = self.steps * (0.6 if self.leave else 1)
         rounds = USUAL_ROUNDS * steps * self.subset
-        rest = steps if self.form == "sample-wise" and self.subset < 1 else 0
-        noisy = count * (self.subset if self.form == "sample-wise" else 1)
+        rest = steps if self._searched_as == "sample-wise" and self.subset < 1 else 0
+        noisy = count * (self.subset if self._searched_as == "sample-wise" else 1)
         trained = USUAL_ROUNDS * self.batches * self._batch_size(round(noisy))
         return (rounds + rest) * count + 2 * trained
 
     def __call__(
-        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+        self,
+        images: ImageSet,
+        budget: Budget,
+        *,
+        run: Run,
+        out: NDArray[np.float32],
+        chosen: NDArray[np.bool_] | None = None,
     ) -> dict[str, Any]:
         """Search noise for `images`; float levels go to `out`.
 
         Args:
-            images: what to protect.
+            images: what to protect, and what is published beside it.
             budget: an L∞ budget.
             run: device, precision, seed; with `run.state` it goes on from the last round.
             out: (N, C, H, W) sample-wise, (K, C, H, W) class-wise.
+            chosen: which images are to be protected, (N,); None: all. λ is judged on them alone.
 
         Returns:
             What is worth remembering: the surrogate, its error after each round, whether λ was
-            reached, and per image the signed steps and how often the surrogate trained on it.
+            reached, and per protected image the signed steps and how often the surrogate trained.
         """
         name = surrogate_name(self.surrogate, run)
         search = Search.begin(
-            images, self.form, budget.size, run, start=self.start, share=self.subset or 1
+            images,
+            self.layout,
+            budget.size,
+            run,
+            start=self.start,
+            share=self.subset or 1,
+            chosen=chosen,
         )
         model = make_model(
             name,
@@ -150,19 +179,20 @@ class ErrorMinimizing:
                 self._round(search, learner, errors)
                 search.save(checkpoint, errors, learner)
         search.write(out)
+        protected = len(search.protected)
         return {
             "surrogate": name,
             "errors": errors,
             "reached": self._done(search, errors),
-            **{kind: round(count / len(images), 2) for kind, count in search.work().items()},
+            **{kind: round(count / protected, 2) for kind, count in search.work().items()},
         }
 
     def _reached(self, errors: list[float]) -> bool:
         return bool(errors) and errors[-1] <= self.stop_error
 
     def _done(self, search: Search, errors: list[float]) -> bool:
-        """Whether λ is reached on all that it is judged on: class-wise, that is the subset."""
-        return self._reached(errors) and (search.whole or self.form == "class-wise")
+        """Whether λ is reached on all that it is judged on: of a shared noise, the subset."""
+        return self._reached(errors) and bool(search.whole or search.layout.shared)
 
     def _round(self, search: Search, learner: Learner, errors: list[float]) -> None:
         """Equation 3 of the paper once: θ against the noise so far, then the noise against θ."""
@@ -170,7 +200,7 @@ class ErrorMinimizing:
         reached = self._reached(errors)
         if not reached:
             self._train(search, learner, first=done * self.batches)
-        if self.form == "sample-wise" and (reached or done + 1 == self.rounds):
+        if not search.layout.shared and (reached or done + 1 == self.rounds):
             search.widen()  # if reached, untrained: the others have no noise yet to be learnt
         model = frozen(learner.model, search.run.dtype)
 
@@ -193,23 +223,25 @@ class ErrorMinimizing:
 
     def _train(self, search: Search, learner: Learner, *, first: int) -> None:
         """The SGD batches of one round; the order goes on through epochs across rounds."""
-        run, noisy = search.run, search.noisy
-        batch_size = self._batch_size(len(noisy))
-        an_epoch = len(list(shuffled(len(noisy), batch_size, run, 0)))
+        run, trainable = search.run, search.trainable
+        batch_size = self._batch_size(len(trainable))
+        an_epoch = len(list(shuffled(len(trainable), batch_size, run, 0)))
         for number in range(first, first + self.batches):
             epoch, place = divmod(number, an_epoch)
             if number == first or place == 0:
-                order = list(shuffled(len(noisy), batch_size, run, epoch))
-            rows = noisy[order[place]]
+                order = list(shuffled(len(trainable), batch_size, run, epoch))
+            rows = trainable[order[place]]
             x = self._view(run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
             search.trained += len(rows)
 
-    def _batch_size(self, noisy: int) -> int:
-        """Images to an SGD batch, where so many have noise."""
+    def _batch_size(self, trainable: int) -> int:
+        """Images to an SGD batch, where there are so many to train on."""
         an_epoch = max(1, round(self.batches / MOST_PASSES))
-        fair = max(2, math.ceil(noisy / an_epoch))  # no remainder: batch norm needs full batches
-        return self.batch_size or min(LARGEST_BATCH[self.form], fair)
+        fair = max(
+            2, math.ceil(trainable / an_epoch)
+        )  # no remainder: batch norm needs full batches
+        return self.batch_size or min(LARGEST_BATCH[self._searched_as], fair)
 
     def _view(self, run: Run, *purpose: object) -> View:
         """Images in [0, 1] through the augmentations, with draws of their own for each purpose."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import USUAL_BATCH, Search, surrogate_name
+from unlearnable.methods.search import USUAL_BATCH, Layout, Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
@@ -64,7 +64,13 @@ class ErrorMaximizing:
         return (2 * self.epochs + self.steps) * count
 
     def __call__(
-        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+        self,
+        images: ImageSet,
+        budget: Budget,
+        *,
+        run: Run,
+        out: NDArray[np.float32],
+        chosen: NDArray[np.bool_] | None = None,
     ) -> dict[str, Any]:
         """Search noise for `images`; float levels go to `out`.
 
@@ -81,7 +87,7 @@ class ErrorMaximizing:
         surrogate = fit(model, images, schedule=schedule, run=seed, job="surrogate").model
         still = frozen(surrogate, run.dtype)
         search = Search.begin(
-            images, self.form, budget.size, run, start="zero", share=self.subset or 1
+            images, Layout.of(self.form), budget.size, run, share=self.subset or 1, chosen=chosen
         )
         settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})

@@ -40,7 +40,13 @@ class RandomNoise:
         return 0
 
     def __call__(
-        self, images: ImageSet, budget: Budget, *, run: Run, out: NDArray[np.float32]
+        self,
+        images: ImageSet,
+        budget: Budget,
+        *,
+        run: Run,
+        out: NDArray[np.float32],
+        chosen: NDArray[np.bool_] | None = None,
     ) -> dict[str, Any]:
         """Draw noise for `images`; float levels go to `out`."""
         rng = run.rng("random noise")

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
+from unlearnable.errors import SettingError
+from unlearnable.methods.patch import Place, corners, cut, pasted, window
 from unlearnable.noise import Form
 from unlearnable.pgd import Objective, seen, sweep
 from unlearnable.runtime import Run
@@ -38,6 +40,39 @@ def noise_shape(images: ImageSet, form: Form) -> tuple[int, int, int, int]:
     return (rows, images.channels, *images.size)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Which noise goes where.
+
+    Attributes:
+        form: what is written in the end: a row an image, or a row a class.
+        shared: how many noises the images of a class share; 0: each image has its own.
+        patch: side of the square that a noise is confined to, in pixels; None: the whole image.
+        place: where it is; a shared one at random is moved at every use, and published for good.
+    """
+
+    form: Form
+    shared: int = 0
+    patch: int | None = None
+    place: Place = "centre"
+
+    @classmethod
+    def of(
+        cls, form: Form, shared: int = 0, patch: int | None = None, place: Place = "centre"
+    ) -> Layout:
+        """The layout of a method's settings.
+
+        Raises:
+            SettingError: class-wise noise has one noise a class, at one place.
+        """
+        if form == "class-wise" and (shared > 1 or (patch and place == "random")):
+            raise SettingError(
+                "class-wise noise is one for each class, at one place: for several noises a class, "
+                "or places of their own, --set form=sample-wise --set shared=1 (or 2, …)."
+            )
+        return cls(form, max(shared, form == "class-wise"), patch, place)
+
+
 @dataclass
 class Search:
     """Noise under construction, on the device.
@@ -45,11 +80,15 @@ class Search:
     Attributes:
         images: uint8 (N, C, H, W).
         labels: (N,).
-        delta: levels (N, C, H, W), or (K, C, H, W) class-wise; float16 is finer than 1/64 level
+        delta: levels, a row for each noise: (N, C, H, W) if each image has its own, otherwise one
+            or more for each class, each as large as the patch; float16 is finer than 1/64 level
             within any usual budget.
-        form: whether a row of delta belongs to an image or to a class.
+        index: the row of delta that each image takes, (N,).
+        layout: which noise goes where.
         epsilon: bound of delta in levels.
         rows: the images that sweeps work on and errors are judged on, (n,).
+        protected: the images that are to have noise, sorted, (P,); the others are published as
+            they are, and the surrogate learns from them too.
         image_steps: signed steps taken so far, over all images.
         trained: images that the surrogate was trained on so far, each time counted.
     """
@@ -57,10 +96,12 @@ class Search:
     images: Tensor
     labels: Tensor
     delta: Tensor
-    form: Form
+    index: Tensor
+    layout: Layout
     epsilon: float
     run: Run
     rows: Tensor
+    protected: Tensor
     image_steps: int = 0
     trained: int = 0
     undecided: Tensor = field(init=False)
@@ -70,54 +111,102 @@ class Search:
 
     @classmethod
     def begin(
-        cls, images: ImageSet, form: Form, epsilon: float, run: Run, *, start: str, share: float = 1
+        cls,
+        images: ImageSet,
+        layout: Layout,
+        epsilon: float,
+        run: Run,
+        *,
+        start: str = "zero",
+        share: float = 1,
+        chosen: NDArray[np.bool_] | None = None,
     ) -> Search:
         """Put the images on the device, with zero or uniform random noise.
 
         Args:
             images: what to protect.
-            form: of the noise.
+            layout: which noise goes where.
             epsilon: in levels.
             run: device and seed.
             start: "zero" or "random".
             share: the part of each class that sweeps work on.
+            chosen: which images are to be protected, (N,); None: all.
+
+        Raises:
+            SettingError: the patch is larger than the images.
         """
-        shape = noise_shape(images, form)
+        chosen = np.ones(len(images), np.bool_) if chosen is None else chosen
+        _refuse_large_patch(layout, images)
+        shape = _noises(images, layout)
         delta = torch.zeros(shape, dtype=torch.float16).to(memory_format=torch.channels_last)
         if start == "random":
             draws = run.rng("start").uniform(-epsilon, epsilon, shape)
             delta.copy_(torch.from_numpy(draws))
-        rows = stratified(images.labels, share, run.rng("subset"))
-        return cls(
+        index = _index(images, layout, run)
+        if layout.shared:  # one more row, which stays empty, for those that get none
+            delta = torch.cat([delta, torch.zeros_like(delta[:1])])
+            index[~chosen] = len(delta) - 1
+        else:
+            delta[torch.from_numpy(~chosen)] = 0
+        search = cls(
             images=run.upload(images.images),
             labels=torch.from_numpy(images.labels).to(run.device),
             delta=delta.to(run.device),
-            form=form,
+            index=torch.from_numpy(index).to(run.device),
+            layout=layout,
             epsilon=epsilon,
             run=run,
-            rows=torch.from_numpy(rows).to(run.device),
+            rows=_rows(stratified(images.labels, share, run.rng("subset"), chosen), run),
+            protected=_rows(np.flatnonzero(chosen), run),
         )
+        if layout.patch and not layout.shared:
+            search.delta *= search._window(torch.arange(len(images), device=run.device))
+        return search
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.images.shape[2], self.images.shape[3]
 
     @property
     def whole(self) -> bool:
-        """Whether sweeps work on every image."""
-        return len(self.rows) == len(self.images)
+        """Whether sweeps work on every image that is to be protected."""
+        return len(self.rows) == len(self.protected)
 
     @property
-    def noisy(self) -> Tensor:
-        """The rows of the images that have noise so far; a class-wise one is on all."""
-        if self.form == "sample-wise":
-            return self.rows
-        return torch.arange(len(self.images), device=self.rows.device)
+    def trainable(self) -> Tensor:
+        """The images that are as they will be published, so far; a shared noise is on all."""
+        everything = torch.ones(len(self.images), dtype=torch.bool, device=self.rows.device)
+        if not self.layout.shared:
+            everything[self.protected] = False
+            everything[self.rows] = True
+        return everything.nonzero().flatten()
 
     def widen(self) -> None:
-        """Let sweeps work on every image from here on."""
-        self.rows = torch.arange(len(self.images), device=self.rows.device)
+        """Let sweeps work on every image that is to be protected, from here on."""
+        self.rows = self.protected
 
     def batch(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Images with their noise as they would be published, in [0, 1]."""
-        index = rows if self.form == "sample-wise" else self.labels[rows]
-        return seen(self.images[rows], self.delta[index], dtype)
+        noise = self.delta[self.index[rows]]
+        if self.layout.patch and self.layout.shared:
+            noise = pasted(noise, self._places(rows), self.size)
+        return seen(self.images[rows], noise, dtype)
+
+    def _places(self, rows: Tensor, *purpose: object) -> Tensor:
+        """Where the patches of some images are: for good if each has its own, else for this use."""
+        layout = self.layout
+        assert layout.patch is not None
+        if layout.shared:
+            purpose = purpose or ("use", self.image_steps, self.trained)
+            generator = self.run.generator("places", *purpose)
+            return corners(len(rows), layout.patch, self.size, layout.place, generator)
+        generator = self.run.generator("places")
+        return corners(len(self.images), layout.patch, self.size, layout.place, generator)[rows]
+
+    def _window(self, rows: Tensor) -> Tensor:
+        assert self.layout.patch is not None
+        return window(self._places(rows), self.layout.patch, self.size)
 
     def sweep(
         self,
@@ -139,8 +228,8 @@ class Search:
         def objective(x: Tensor, labels: Tensor) -> Tensor:
             return F.cross_entropy(model(view(x)).float(), labels, reduction="none")
 
-        if self.form == "class-wise":
-            self._sweep_classes(objective, size=size, steps=steps, batch_size=batch_size)
+        if self.layout.shared:
+            self._sweep_shared(objective, size=size, steps=steps, batch_size=batch_size)
             return
         swept = sweep(
             lambda x, rows: objective(x, self.labels[rows]),
@@ -153,23 +242,32 @@ class Search:
             dtype=self.run.dtype,
             rows=self.rows,
             leave=leave,
+            mask=self._window if self.layout.patch else None,
             tell=tell,
         )
         self.image_steps += swept.image_steps
         self.undecided = swept.rows
 
-    def _sweep_classes(
+    def _sweep_shared(
         self, objective: Objective, *, size: float, steps: int, batch_size: int
     ) -> None:
-        """Each batch moves the noise of its classes to the mean of what its images ask for."""
+        """Each batch moves each noise to the mean of what the images that share it ask for."""
         order = torch.randperm(
             len(self.rows),
             generator=self.run.generator("classes", self.image_steps),
             device=self.rows.device,
         )
+        side = self.layout.patch
         for batch in torch.split(self.rows[order], batch_size):
-            labels = self.labels[batch]
-            wanted = self.delta[labels].float()
+            labels, index = self.labels[batch], self.index[batch]
+            wanted, mask = self.delta[index].float(), None
+            if side:
+                places = self._places(batch)
+                wanted = pasted(wanted, places, self.size)
+                inside = window(places, side, self.size)
+
+                def mask(rows: Tensor, inside: Tensor = inside) -> Tensor:
+                    return inside[rows]
 
             def of_these(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
                 return objective(x, labels[rows])
@@ -183,10 +281,12 @@ class Search:
                 steps=steps,
                 batch_size=len(batch),
                 dtype=self.run.dtype,
+                mask=mask,
             ).image_steps
+            wanted = cut(wanted, places, side) if side else wanted
             sums = torch.zeros(self.delta.shape, device=wanted.device)
-            sums.index_add_(0, labels, wanted)
-            counts = torch.bincount(labels, minlength=len(self.delta))
+            sums.index_add_(0, index, wanted)
+            counts = torch.bincount(index, minlength=len(self.delta))
             present = counts > 0
             mean = sums[present] / counts[present].view(-1, 1, 1, 1)
             self.delta[present] = mean.to(self.delta.dtype)
@@ -230,20 +330,62 @@ class Search:
         return list(where["errors"])
 
     def write(self, out: NDArray[np.float32]) -> None:
-        """Copy the noise, in float levels, to where it is wanted."""
-        for first in range(0, len(self.delta), ERROR_BATCH):
-            rows = slice(first, first + ERROR_BATCH)
-            out[rows] = self.delta[rows].float().cpu().numpy()
+        """Copy the noise, in float levels, to where it is wanted: a row an image, or a class."""
+        for first in range(0, len(out), ERROR_BATCH):
+            rows = torch.arange(first, min(first + ERROR_BATCH, len(out)), device=self.delta.device)
+            noise = self.delta[rows if self.layout.form == "class-wise" else self.index[rows]]
+            if self.layout.patch and self.layout.shared:
+                noise = pasted(noise, self._places(rows, "published", first), self.size)
+            out[first : first + ERROR_BATCH] = noise.float().cpu().numpy()
+
+
+def _rows(rows: NDArray[np.int64], run: Run) -> Tensor:
+    return torch.from_numpy(rows).to(run.device)
+
+
+def _noises(images: ImageSet, layout: Layout) -> tuple[int, int, int, int]:
+    """(rows, C, h, w) of the noises there are."""
+    if not layout.shared:
+        return noise_shape(images, "sample-wise")
+    size = (layout.patch, layout.patch) if layout.patch else images.size
+    return (len(images.classes) * layout.shared, images.channels, *size)
+
+
+def _index(images: ImageSet, layout: Layout, run: Run) -> NDArray[np.int64]:
+    """Which noise each image takes, (N,): its own, or one of its class, drawn."""
+    if not layout.shared:
+        return np.arange(len(images))
+    drawn = run.rng("shared").integers(layout.shared, size=len(images))
+    return images.labels * layout.shared + drawn
+
+
+def _refuse_large_patch(layout: Layout, images: ImageSet) -> None:
+    if layout.patch and layout.patch > min(images.size):
+        raise SettingError(
+            f"patch={layout.patch}: the images are {images.size[1]}×{images.size[0]} pixels; "
+            f"write at most {min(images.size)}."
+        )
 
 
 def stratified(
-    labels: NDArray[np.int64], share: float, rng: np.random.Generator
+    labels: NDArray[np.int64],
+    share: float,
+    rng: np.random.Generator,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Sorted rows that hold this share of each class, and at least one image of it."""
+    """Sorted rows that hold this share of each class, and at least one image of it.
+
+    Args:
+        labels: (N,).
+        share: above 0, at most 1.
+        rng: draws them.
+        chosen: the rows that there are to choose from, (N,); None: all.
+    """
+    chosen = np.ones(len(labels), np.bool_) if chosen is None else chosen
     if share >= 1:
-        return np.arange(len(labels))
-    chosen = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        chosen.append(rng.permutation(rows)[: max(1, round(share * len(rows)))])
-    return np.sort(np.concatenate(chosen))
+        return np.flatnonzero(chosen)
+    rows = []
+    for label in np.unique(labels[chosen]):
+        of_class = rng.permutation(np.flatnonzero((labels == label) & chosen))
+        rows.append(of_class[: max(1, round(share * len(of_class)))])
+    return np.sort(np.concatenate(rows))

@@ -14,6 +14,7 @@ from PIL import Image
 from unlearnable import Budget, Noise, RandomNoise, protect
 from unlearnable.data.files import decode
 from unlearnable.data.shapes import shapes
+from unlearnable.data.sources import open_images
 from unlearnable.errors import DestinationError, SettingError, SourceError
 from unlearnable.storage import sha256_file
 
@@ -195,3 +196,39 @@ def test_an_interrupt_leaves_a_state_to_go_on_from(tmp_path, images):
     first.send_signal(signal.SIGINT)
     _, said = first.communicate()
     assert first.returncode == 130 and "--resume" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("form", ["sample-wise", "class-wise"])
+def test_a_share_of_some_classes_is_protected_and_the_rest_is_only_copied(tmp_path, form):
+    images = shapes(60)
+    done = protect(
+        images,
+        tmp_path / "out",
+        method=RandomNoise(form=form),
+        rate=0.5,
+        classes=["disc", "star"],
+        seed=1,
+    )
+    changed = {file["name"] for file in done.manifest["files"] if file["change"] > 0}
+    assert len(changed) == 6 == done.manifest["protected"]
+    assert {name.split("/")[0] for name in changed} == {"disc", "star"}
+    published = open_images(tmp_path / "out")
+    place = {name: row for row, name in enumerate(published.names)}
+    for row, name in enumerate(images.names):
+        same = np.array_equal(images.images[row], published.images[place[name]])
+        assert same == (f"{name}.png" not in changed)
+    assert done.manifest["psnr"] < 50, "of the protected images alone"
+
+
+def test_the_part_that_is_protected_must_exist_and_stay_the_same(tmp_path):
+    for given, match in (({"rate": 0}, "rate 0"), ({"classes": ["cat"]}, "choose one of bars")):
+        with pytest.raises(SettingError, match=match):
+            protect(shapes(20), tmp_path / "out", method="random", seed=1, **given)
+    with pytest.raises(KeyboardInterrupt):
+        protect(shapes(20), tmp_path / "two", method="random", rate=0.5, seed=1, tell=interrupt)
+    with pytest.raises(SettingError, match="rate=0.5,"):
+        protect(shapes(20), tmp_path / "two", method="random", seed=1, resume=True)
+
+
+def interrupt(stage, share, /, **figures):
+    raise KeyboardInterrupt

@@ -93,3 +93,14 @@ def test_results_have_a_line_for_every_cell_with_its_learnability(tmp_path: Path
     assert len(lines) == len(GRID)
     plain = next(line for line in lines if line["id"] == "cleannone1")
     assert plain["learnability"] == 1 and "predictions" not in plain
+
+
+def test_accuracy_can_be_about_some_classes_alone() -> None:
+    found = {
+        (row["arm"], row["countermeasure"]): row
+        for row in summarise(GRID, LABELS, 4, epochs=3, asked=(0,))
+    }
+    assert found["protected", "none"]["accuracy"] == 1, "who always guesses 0 knows class 0"
+    assert found["protected", "none"]["learnability"] == pytest.approx(
+        0.75 / (found["clean", "none"]["accuracy"] - 0.25)
+    )

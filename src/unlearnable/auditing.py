@@ -136,7 +136,13 @@ def audit(
     elsewhere = work_together(bench, cells, jobs)
     rebuild_results(out)
     found = [read_json(bench.path(cell)) for cell in cells if bench.path(cell).exists()]
-    rows = summarise(found, bench.test.labels, len(bench.test.classes), bench.schedule.epochs)
+    rows = summarise(
+        found,
+        bench.test.labels,
+        len(bench.test.classes),
+        bench.schedule.epochs,
+        asked=material.asked,
+    )
     doubts = [*material.doubts, *doubts_of(rows), *_swapped(found, material)]
     verdict = judge(rows, doubts, {named.name: named.does.words for named in against})
     _keep(

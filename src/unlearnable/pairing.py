@@ -17,7 +17,7 @@ from unlearnable.data.sources import Source
 from unlearnable.errors import DamagedError, SettingError, SourceError
 from unlearnable.noise import Budget
 from unlearnable.storage import read_json, sha256_file
-from unlearnable.verdict import Doubt, leaked, too_few
+from unlearnable.verdict import Doubt, leaked, partial, too_few
 
 HELDOUT = 50
 """Clean images a class for a trainer who owns some, at most a fifth of the test set's."""
@@ -38,6 +38,7 @@ class Material:
         budget: of the noise.
         manifest: what `protect` remembers of the published files; None if there is none.
         leaks: the test images that were left out, each with the training image that it is.
+        asked: the classes that are protected, if not all are: accuracy is about them.
         doubts: what was found.
     """
 
@@ -48,6 +49,7 @@ class Material:
     budget: Budget
     manifest: dict[str, Any] | None
     leaks: tuple[tuple[str, str], ...]
+    asked: tuple[int, ...] | None
     doubts: tuple[Doubt, ...]
 
 
@@ -101,7 +103,18 @@ def gather(
         owned, tests = split(tests, heldout, rng)
     counts = np.bincount(tests.labels, minlength=len(tests.classes))
     doubts += too_few(dict(zip(tests.classes, counts.tolist(), strict=True)))
-    return Material(originals, published, tests, owned, budget, manifest, leaks, tuple(doubts))
+    asked = _asked(manifest, originals.classes)
+    if asked is not None:
+        doubts.append(partial([originals.classes[label] for label in asked]))
+    return Material(
+        originals, published, tests, owned, budget, manifest, leaks, asked, tuple(doubts)
+    )
+
+
+def _asked(manifest: dict[str, Any] | None, classes: tuple[str, ...]) -> tuple[int, ...] | None:
+    """The classes that a manifest says are protected; None for all."""
+    names = ((manifest or {}).get("settings") or {}).get("protected_classes")
+    return None if not names else tuple(classes.index(name) for name in names if name in classes)
 
 
 def paired(protected: ImageSet, clean: ImageSet) -> ImageSet:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unlearnable.data.folder import MANIFEST, private_beside, refuse_occupied, refuse_overlap, write
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import DATA_DIR, Source, open_images
-from unlearnable.errors import SettingError, SourceError
+from unlearnable.errors import SettingError, SourceError, unknown
 from unlearnable.methods import METHODS, Method, make_method
 from unlearnable.methods.calibration import as_before, calibrate
 from unlearnable.methods.search import noise_shape
@@ -36,11 +38,45 @@ SEED_BITS = 48
 
 
 @dataclass(frozen=True)
+class Part:
+    """Which images are to be protected: a share of those of some classes, or of all."""
+
+    rate: float = 1.0
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 1:
+            raise SettingError(f"--rate {self.rate}: write a share above 0, up to 1, as in 0.2.")
+
+    def settings(self) -> dict[str, Any]:
+        """What is worth remembering: nothing if all are protected."""
+        rate = {"rate": self.rate} if self.rate < 1 else {}
+        return rate | ({"protected_classes": list(self.classes)} if self.classes else {})
+
+    def of(self, images: ImageSet, run: Run) -> NDArray[np.bool_]:
+        """The images, (N,), drawn by the run's seed: of each class its share, and at least one.
+
+        Raises:
+            SettingError: there is no such class.
+        """
+        for name in self.classes:
+            if name not in images.classes:
+                raise unknown("class", name, images.classes)
+        rng, chosen = run.rng("part"), np.zeros(len(images), dtype=np.bool_)
+        for label, name in enumerate(images.classes):
+            rows = rng.permutation(np.flatnonzero(images.labels == label))
+            if len(rows) and (not self.classes or name in self.classes):
+                chosen[rows[: max(1, round(self.rate * len(rows)))]] = True
+        return chosen
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is about to be done, said before it is done.
 
     Attributes:
         images, classes: how many.
+        protected: how many of the images are to be protected.
         size: working size in pixels, (height, width); `resized` if images have sizes of their own.
         method: the method with its settings.
         budget: of the noise.
@@ -52,6 +88,7 @@ class Plan:
     """
 
     images: int
+    protected: int
     classes: int
     size: tuple[int, int]
     resized: bool
@@ -90,6 +127,8 @@ def protect(
     *,
     method: Method | str = "em",
     budget: Budget | None = None,
+    rate: float = 1.0,
+    classes: Sequence[str] = (),
     size: int | None = None,
     seed: int | None = None,
     device: str = "auto",
@@ -111,6 +150,9 @@ def protect(
         destination: a folder that is not there yet, or is empty.
         method: a method, or its name.
         budget: by default what the method was published with, L∞ 8.
+        rate: share of the images of each class to protect; the others are written as they are,
+            and the search learns from them too.
+        classes: the classes to protect; all if none are named.
         size: working size for images of mixed sizes, in pixels.
         seed: decides every draw, and is part of the key; by default drawn from the system.
         device: "auto", "cpu", "cuda", …
@@ -149,6 +191,7 @@ def protect(
             images,
             method,
             budget,
+            part=Part(rate, tuple(classes)),
             destination=destination,
             private=private,
             seed=seed,
@@ -172,6 +215,7 @@ class _Job:
     run: Run
     manifest: dict[str, Any]
     seconds: float | None
+    chosen: NDArray[np.bool_]
 
     @classmethod
     def begin(
@@ -180,6 +224,7 @@ class _Job:
         method: Method,
         budget: Budget,
         *,
+        part: Part,
         destination: Path,
         private: Path,
         seed: int | None,
@@ -203,13 +248,16 @@ class _Job:
             "size": list(images.size),
             "seed": seed,
             "precision": run.precision,
+            **part.settings(),
         }
+        chosen = part.of(images, run)
         manifest = {
             "unlearnable": version("unlearnable"),
             "state": "begun",
             "source": images.source,
             "source_digest": images.digest(),
             "images": len(images),
+            "protected": int(chosen.sum()),
             "classes": list(images.classes),
             "skipped": list(images.skipped),
             "settings": settings,
@@ -220,12 +268,13 @@ class _Job:
             manifest = before
         else:
             write_json(path, manifest, private=True)
-        return cls(images, method, budget, destination, private, run, manifest, seconds)
+        return cls(images, method, budget, destination, private, run, manifest, seconds, chosen)
 
     def plan(self) -> Plan:
         """What `announce` is told."""
         return Plan(
             images=len(self.images),
+            protected=int(self.chosen.sum()),
             classes=len(self.images.classes),
             size=self.images.size,
             resized=self.images.resized,
@@ -249,7 +298,8 @@ class _Job:
         shape = noise_shape(self.images, self.method.form)
         with naming_the_place(scratch):
             levels = map_new(scratch, np.float32, shape)
-        facts = self.method(self.images, self.budget, run=self.run, out=levels)
+        facts = self.method(self.images, self.budget, run=self.run, out=levels, chosen=self.chosen)
+        levels[self._rows_without_noise()] = 0
         made_by = {
             key: self.manifest[key] for key in ("unlearnable", "settings", "classes", "source")
         }
@@ -259,6 +309,13 @@ class _Job:
         self.manifest["search"] = {**facts, "seconds": round(time.monotonic() - started, 1)}
         self._remember("searched")
         return noise
+
+    def _rows_without_noise(self) -> NDArray[np.bool_]:
+        """The rows of the noise that belong to no image that is to be protected."""
+        if self.method.form == "sample-wise":
+            return ~self.chosen
+        counts = np.bincount(self.images.labels[self.chosen], minlength=len(self.images.classes))
+        return counts == 0
 
     def finish(self, noise: Noise) -> Protection:
         """Write the files, and what was found when they were read back."""
@@ -271,12 +328,15 @@ class _Job:
         def tell(done: int) -> None:
             self.run.tell("write", done / count, files=f"{done}/{count}")
 
-        written = write(self.images, noise, self.destination, scratch=scratch, tell=tell)
+        written = write(
+            self.images, noise, self.destination, chosen=self.chosen, scratch=scratch, tell=tell
+        )
         scratch.rmdir()
+        changed = list(compress(written, self.chosen))
         self.manifest.update(
-            largest_change=max(file.change for file in written),
-            psnr=round(float(np.mean([file.psnr for file in written])), 2),
-            ssim=round(float(np.mean([file.ssim for file in written])), 4),
+            largest_change=max(file.change for file in changed),
+            psnr=round(float(np.mean([file.psnr for file in changed])), 2),
+            ssim=round(float(np.mean([file.ssim for file in changed])), 4),
             files=[asdict(file) for file in written],
         )
         self._remember("complete")

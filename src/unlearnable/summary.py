@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.scoring import accuracy_interval, learnability
+from unlearnable.scoring import accuracy_interval, learnability, mean_recall
 from unlearnable.storage import finite, read_json, sha256_json, write_bytes
 
 LINE = (
@@ -28,7 +28,12 @@ def predicted(cell: dict[str, Any]) -> NDArray[np.int64]:
 
 
 def summarise(
-    cells: Iterable[dict[str, Any]], labels: NDArray[np.int64], classes: int, epochs: int
+    cells: Iterable[dict[str, Any]],
+    labels: NDArray[np.int64],
+    classes: int,
+    epochs: int,
+    *,
+    asked: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """One row for each model, arm and countermeasure.
 
@@ -37,22 +42,32 @@ def summarise(
         labels: of its test images, (n,).
         classes: K.
         epochs: of its schedule; a row of other length is marked.
+        asked: the classes that accuracy is about; None: all.
     """
+    about = np.isin(labels, range(classes) if asked is None else asked)
+    labels = labels[about]
     groups: dict[tuple[str, str, str], Runs] = {}
     for cell in cells:
         key = cell["model"], cell["arm"], cell["countermeasure"]
-        groups.setdefault(key, {})[cell["seed"]] = cell
+        found = predicted(cell)[about]
+        accuracy = mean_recall(found, labels, classes)
+        groups.setdefault(key, {})[cell["seed"]] = {
+            **cell,
+            "accuracy": accuracy,
+            "peak_accuracy": cell["peak_accuracy"] if asked is None else accuracy,
+            "found": found,
+        }
     rows = []
     for (model, arm, countermeasure), runs in groups.items():
-        found = [cell["accuracy"] for cell in runs.values()]
-        low, high = accuracy_interval([predicted(c) for c in runs.values()], labels, classes)
+        accuracies = [cell["accuracy"] for cell in runs.values()]
+        low, high = accuracy_interval([c["found"] for c in runs.values()], labels, classes)
         length = max(cell["epochs"] for cell in runs.values())
         row: dict[str, Any] = {
             "arm": arm,
             "countermeasure": countermeasure,
             "model": model,
-            "accuracy": float(np.mean(found)),
-            "spread": float(np.std(found, ddof=1)) if len(found) > 1 else None,
+            "accuracy": float(np.mean(accuracies)),
+            "spread": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
             "accuracy_low": low,
             "accuracy_high": high,
             "peak_accuracy": float(np.mean([cell["peak_accuracy"] for cell in runs.values()])),
@@ -81,7 +96,7 @@ def _against(
     keys = (name, f"{prefix}low", f"{prefix}high", f"{name}_by_seed")
     if not seeds:
         return dict.fromkeys(keys)
-    found, clean = ([predicted(group[seed]) for seed in seeds] for group in (runs, base))
+    found, clean = ([group[seed]["found"] for seed in seeds] for group in (runs, base))
     score = learnability(found, clean, labels, classes)
     each = [_ratio(runs[seed], base[seed]) for seed in seeds]
     values = (*map(finite, (score.value, score.low, score.high)), each)

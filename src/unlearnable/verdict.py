@@ -109,6 +109,13 @@ def swapped(confusion: NDArray[Any], classes: Sequence[str]) -> list[Doubt]:
     ]
 
 
+def partial(classes: Sequence[str]) -> Doubt:
+    """What must be said where only some classes are protected."""
+    names = ", ".join(classes)
+    sentence = f"only {names} carry the noise: all accuracies are about them alone."
+    return Doubt("partial", sentence, fatal=False)
+
+
 def doubts_of(rows: Sequence[dict[str, Any]]) -> list[Doubt]:
     """Doubts that the trained models raise."""
     found = []

@@ -18,6 +18,7 @@ from unlearnable.cli.app import (
     Resume,
     Size,
     app,
+    listed,
     progress,
 )
 from unlearnable.errors import SettingError
@@ -52,6 +53,12 @@ def protect(
         str | None,
         typer.Option(help="Model to search against, such as resnet18:16.", show_default="auto"),
     ] = None,
+    rate: Annotated[
+        float, typer.Option(help="Share of each class to protect; the rest is only copied.")
+    ] = 1.0,
+    classes: Annotated[
+        str | None, typer.Option(help="Classes to protect, as in cat,dog.", show_default="all")
+    ] = None,
     size: Size = None,
     seed: Annotated[
         int | None, typer.Option(help="Part of the key.", show_default="drawn in secret")
@@ -85,6 +92,8 @@ def protect(
             destination,
             method=make_method(method, chosen),
             budget=budget,
+            rate=rate,
+            classes=listed(classes or ""),
             size=size,
             seed=seed,
             device=device,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unlearnable.data.files import Picture, decode, encode_png
 from unlearnable.data.gather import in_parallel
@@ -89,6 +90,7 @@ def write(
     destination: Path,
     *,
     scratch: Path,
+    chosen: NDArray[np.bool_] | None = None,
     tell: Callable[[int], None] = lambda done: None,
 ) -> list[Written]:
     """Publish every image with its noise, and read each file back to compare it with its original.
@@ -100,6 +102,8 @@ def write(
         noise: a row an image, or a row a class.
         destination: the folder to fill; it gets PNG files at `NAME.png` and nothing else.
         scratch: a private folder on the same file system, for files that are not whole yet.
+        chosen: which images get the noise, (N,), while the others are written as they are; None:
+            all.
         tell: called with the number of files done.
 
     Raises:
@@ -108,7 +112,8 @@ def write(
     """
 
     def one(row: int) -> Written:
-        return _write_one(images, noise, row, destination, scratch)
+        taken = noise if chosen is None or chosen[row] else None
+        return _write_one(images, taken, row, destination, scratch)
 
     written: list[Written] = []
     for first in range(0, len(images), BATCH):
@@ -118,12 +123,14 @@ def write(
 
 
 def _write_one(
-    images: ImageSet, noise: Noise, row: int, destination: Path, scratch: Path
+    images: ImageSet, noise: Noise | None, row: int, destination: Path, scratch: Path
 ) -> Written:
     origin = images.origins[row]
     clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
-    index = row if noise.form == "sample-wise" else int(images.labels[row])
-    protected = clean.recoloured(noise.add_to(clean.colours, index))
+    protected = clean
+    if noise is not None:
+        index = row if noise.form == "sample-wise" else int(images.labels[row])
+        protected = clean.recoloured(noise.add_to(clean.colours, index))
     path = inside(destination, f"{origin.name}.png")
     content = encode_png(protected)
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
@@ -134,7 +141,7 @@ def _write_one(
     if not np.array_equal(found.pixels, protected.pixels):
         raise DamagedError(f"{path} does not read back as it was written: check the disk.")
     change = found.colours.astype(np.int16) - clean.colours
-    if not noise.budget.admits(change.transpose(2, 0, 1)[None]):
+    if noise and not noise.budget.admits(change.transpose(2, 0, 1)[None]):
         raise DamagedError(f"{path} breaks the budget {noise.budget}: this is a fault of ours.")
     return Written(
         name=path.relative_to(destination).as_posix(),

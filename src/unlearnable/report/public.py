@@ -26,6 +26,7 @@ DOUBTS = {
     "budget": "The files are further from their originals than the budget allows.",
     "labels": "Labels of the test images seem to be exchanged.",
     "few": "A class has hardly a test image.",
+    "partial": "Only some classes carry the noise: all accuracies are about them alone.",
     "clean": "The clean arm learnt too little to compare with.",
     "seeds": "Trainings that differ by chance alone disagree.",
     "wide": "An interval is too wide to say much.",

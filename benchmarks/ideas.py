@@ -38,7 +38,8 @@ IDEAS: dict[str, dict[str, Any]] = {
     "one long step": {"step": 1.0, "steps": 2},
     "surrogate trained ahead": {"batches": 40},
     "small batches": {"batch_size": 128},
-    "seen flipped": {"augmentations": "flip"},
+    "not moved": {"augmentations": ""},
+    "seen flipped": {"augmentations": "crop:1 flip", "sweep_augmentations": "flip"},
 }
 
 

@@ -41,24 +41,55 @@ class Published:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set, or the first so many images of each of its training classes."""
+    """A data set.
+
+    Attributes:
+        name: which.
+        per_class: how many images of each training class are used, the first; None: all.
+        kept: of a set without a test part, how many images of each class are kept to test with.
+        plus: classes of other data sets that are added: which set, which class, how many images.
+    """
 
     name: str
     per_class: int | None = None
+    kept: int | None = None
+    plus: tuple[tuple[str, str, int], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name with what is unusual, as in `cifar10:1000`."""
+        few = f":{self.per_class}" if self.per_class else ""
+        kept = f", {self.kept} kept" if self.kept else ""
+        more = "".join(f" + {name} {one}:{count}" for name, one, count in self.plus)
+        return f"{self.name}{few}{kept}{more}"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What images are protected with: what `protect` is given."""
+    """What images are protected with: what `protect` is given.
+
+    Attributes:
+        method, settings, epsilon, seed, rate, classes: as of `protect`.
+        found_on: other images that class-wise noise is found on; it is then put on these.
+    """
 
     method: str = "em"
     settings: tuple[tuple[str, str], ...] = ()
     epsilon: int = 8
     seed: int = 0
+    rate: float = 1.0
+    classes: tuple[str, ...] = ()
+    found_on: Data | None = None
 
     @classmethod
     def of(
-        cls, method: str = "em", settings: Mapping[str, object] | None = None, *, epsilon: int = 8
+        cls,
+        method: str = "em",
+        settings: Mapping[str, object] | None = None,
+        *,
+        epsilon: int = 8,
+        classes: tuple[str, ...] = (),
+        found_on: Data | None = None,
     ) -> Noise:
         """A noise by its method and settings.
 
@@ -67,7 +98,8 @@ class Noise:
             (('form', 'class-wise'),)
         """
         settings = settings or {}
-        return cls(method, tuple((key, str(value)) for key, value in settings.items()), epsilon)
+        texts = tuple((key, str(value)) for key, value in settings.items())
+        return cls(method, texts, epsilon, classes=classes, found_on=found_on)
 
 
 @dataclass(frozen=True)
@@ -102,7 +134,7 @@ class Trial:
         """What it is, in one line."""
         noise = f" {self.noise.method}" if self.noise else ""
         besides = f" {self.countermeasure}" if self.countermeasure != "none" else ""
-        return f"{self.data.name} {self.arm}{noise}{besides} {self.model} seed {self.seed}"
+        return f"{self.data.label} {self.arm}{noise}{besides} {self.model} seed {self.seed}"
 
     def seeded(self, seed: int) -> Trial:
         """The same with another seed, its noise included."""
@@ -179,6 +211,7 @@ class Recipe:
         findings: what they must show.
         cuts: what is smaller than published at this scale, and why that may matter.
         curves: whether its figure shows learning curves.
+        confusions: whether it shows confusion matrices.
     """
 
     title: str
@@ -187,6 +220,7 @@ class Recipe:
     findings: tuple[Finding, ...] = ()
     cuts: tuple[str, ...] = ()
     curves: bool = False
+    confusions: bool = False
 
     def trials(self) -> Iterator[Trial]:
         """What is to be trained, each once; the first seed of all entries comes first."""

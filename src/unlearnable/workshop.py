@@ -13,14 +13,16 @@ from typing import Any
 from unlearnable.arms import make_arms
 from unlearnable.cells import Bench, Cell, work_together
 from unlearnable.countermeasures import make_countermeasure
+from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import Source, open_images
 from unlearnable.errors import SettingError
 from unlearnable.experiment import Data, Noise, Trial
 from unlearnable.methods import Method, make_method
 from unlearnable.methods.calibration import calibrate
+from unlearnable.methods.transferred import Transferred
 from unlearnable.noise import Budget
-from unlearnable.pairing import matched, paired
+from unlearnable.pairing import matched, paired, split
 from unlearnable.protecting import protect
 from unlearnable.provenance import code_hash, commit
 from unlearnable.runtime import Run, Tell
@@ -97,29 +99,37 @@ class Workshop:
             SettingError: the folder's other results are on other images of that name.
         """
         if data not in self.opened:
-            source = self.sources.get(data.name, data.name)
-            train, test = (
-                open_images(source, split=split, data_dir=self.data_dir, download=self.download)
-                for split in ("train", "test")
-            )
-            test = matched(test, train)
+            train, test = self._split(data)
             if data.per_class is not None:
                 train = train.first_of_each_class(data.per_class)
+            for name, one, count in data.plus:
+                others = self.images(Data(name))
+                train = train.joined(others[0].only(one).first_of_each_class(count))
+                test = test.joined(others[1].only(one))
             self._remember(data, train, test)
             self.opened[data] = train, test
         return self.opened[data]
+
+    def _split(self, data: Data) -> tuple[ImageSet, ImageSet]:
+        """The two parts of a data set; one without parts is split by a fixed draw."""
+        where: dict[str, Any] = {"data_dir": self.data_dir, "download": self.download}
+        source = self.sources.get(data.name, data.name)
+        train = open_images(source, **where)
+        if data.kept is not None:
+            test, train = split(train, data.kept, self.run.rng("kept"))
+            return train, test
+        return train, matched(open_images(source, split="test", **where), train)
 
     def _remember(self, data: Data, train: ImageSet, test: ImageSet) -> None:
         """Keep the hashes of a data set, or compare them with those that were kept."""
         path = self.out / "data.json"
         known = read_json(path) if path.exists() else {}
-        name = data.name if data.per_class is None else f"{data.name}:{data.per_class}"
         found = {
             "train": train.digest(),
             "test": test.digest(),
             "images": [len(train), len(test)],
         }
-        if known.setdefault(name, found) != found:
+        if known.setdefault(data.label, found) != found:
             raise SettingError(
                 f"{self.out} holds results on other images of {data.name}: choose another --out, "
                 f"or give the same images by --data {data.name}=PATH."
@@ -139,25 +149,36 @@ class Workshop:
         code = code_hash([*PROTECTING, type(_method(noise)).__module__])
         name = sha256_json([asdict(data), asdict(noise), code])[:16]
         folder = self._work / "noises" / name
-        manifest = folder.with_name(f"{name}.private") / "manifest.json"
+        manifest = private_beside(folder) / MANIFEST
         return folder, manifest.exists() and read_json(manifest)["state"] == "complete"
 
     def _published(self, data: Data, noise: Noise) -> ImageSet:
         """The protected images, read back from the disk."""
         clean, (folder, complete) = self.images(data)[0], self._protected(data, noise)
         if not complete:
+            method = _method(noise)
+            if noise.found_on is not None:
+                self._published(noise.found_on, replace(noise, found_on=None, classes=()))
+                method = Transferred(noise=str(private_beside(self._source(noise))))
             folder.parent.mkdir(exist_ok=True)
             protect(
                 clean,
                 folder,
-                method=_method(noise),
+                method=method,
                 budget=Budget("linf", noise.epsilon),
+                rate=noise.rate,
+                classes=noise.classes,
                 seed=noise.seed,
                 device=self.run.device,
                 resume=True,
                 tell=self.run.tell,
             )
         return paired(open_images(folder), clean)
+
+    def _source(self, noise: Noise) -> Path:
+        """The protected images that a noise from other images was found on."""
+        assert noise.found_on is not None
+        return self._protected(noise.found_on, replace(noise, found_on=None, classes=()))[0]
 
     def _benches(
         self, trials: Sequence[Trial], *, search: bool
@@ -184,18 +205,16 @@ class Workshop:
 
     def _record(self, trial: Trial, cell: dict[str, Any]) -> dict[str, Any]:
         """What is kept of a training: its figures, and all that they depend on."""
-        data = trial.data
-        name = data.name if data.per_class is None else f"{data.name}:{data.per_class}"
         return {
             "id": trial.id,
             "trial": asdict(trial),
             "about": trial.about,
-            "data": read_json(self.out / "data.json")[name],
+            "data": read_json(self.out / "data.json")[trial.data.label],
             "code": code_of(trial),
             "commit": commit(),
             "command": self.command,
             "versions": {library: version(library) for library in LIBRARIES},
-            "classes": list(self.images(data)[1].classes),
+            "classes": list(self.images(trial.data)[1].classes),
             **{key: cell[key] for key in KEPT},
         }
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter, ImageOps
 from unlearnable.countermeasures.bit_depth import BitDepth
 from unlearnable.countermeasures.blur import BilateralBlur, GaussianBlur, MeanBlur, MedianBlur
 from unlearnable.countermeasures.resize import Resize
+from unlearnable.countermeasures.uniform import Uniform
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.shapes import shapes
@@ -137,3 +138,13 @@ def test_settings_that_would_change_nothing_or_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(SettingError, match=next(iter(settings))):
         cls(**settings)
+
+
+def test_uniform_noise_is_spread_over_its_size_and_one_seed_draws_it_once() -> None:
+    grey = pictures(np.full((20, 16, 16, 3), 128))
+    noisy = Uniform(8).prepare(grey, run=RUN).images
+    change = noisy.astype(int) - 128
+    assert abs(change).max() == 8 and abs(change.mean()) < 0.2
+    assert change.std() == pytest.approx(16 / np.sqrt(12), rel=0.05)
+    assert np.array_equal(noisy, Uniform(8).prepare(grey, run=RUN).images)
+    assert not np.array_equal(noisy[0], noisy[1])

@@ -154,10 +154,17 @@ def test_surrogate_and_sweeps_see_the_images_through_the_augmentations():
     images = shapes(40)
     mirrored = replace(images, images=np.ascontiguousarray(images.images[:, :, ::-1]))
     usual = {"rounds": 2, "subset": 1, "leave": 0, "stop_error": 0, **QUICK}
-    seen_mirrored, _ = search(ErrorMinimizing(augmentations="flip:100", **usual), images)
-    noise, _ = search(ErrorMinimizing(**usual), mirrored)
+    flipped = {"augmentations": "flip:100", "sweep_augmentations": "flip:100"}
+    seen_mirrored, _ = search(ErrorMinimizing(**flipped, **usual), images)
+    noise, _ = search(ErrorMinimizing(augmentations="", **usual), mirrored)
     assert np.mean(np.abs(seen_mirrored[..., ::-1] - noise) < 0.1) > 0.95
     assert np.mean(np.abs(seen_mirrored - noise) < 0.1) < 0.5
+
+
+def test_the_surrogate_is_trained_on_moved_images_unless_it_is_the_published_one():
+    assert ErrorMinimizing().augmentations == "crop:1"
+    assert ErrorMinimizing(form="class-wise").augmentations == "crop:1"
+    assert ErrorMinimizing(preset="paper").augmentations == ""
 
 
 def test_what_is_no_augmentation_is_refused_at_once():
@@ -216,11 +223,11 @@ def test_noise_stays_within_its_patch(shared, place):
     method = ErrorMinimizing(shared=shared, patch=8, place=place, rounds=2, **QUICK)
     out, _ = search(method, shapes(40))
     corners = set()
-    for levels in out:
+    for levels in out[np.abs(out).any((1, 2, 3))]:
         _, rows, columns = np.nonzero(levels)
         assert np.ptp(rows) < 8 and np.ptp(columns) < 8
         corners.add((rows.min(), columns.min()))
-    assert corners == {(12, 12)} if place == "centre" else len(corners) > 20
+    assert corners == {(12, 12)} if place == "centre" else len(corners) > 15
 
 
 def test_patches_of_a_shared_noise_are_one_noise_at_many_places():

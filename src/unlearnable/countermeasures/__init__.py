@@ -33,6 +33,7 @@ from unlearnable.countermeasures.refit import Refit
 from unlearnable.countermeasures.resize import Resize
 from unlearnable.countermeasures.simclr import SimCLR
 from unlearnable.countermeasures.ueraser import UEraser
+from unlearnable.countermeasures.uniform import Uniform
 from unlearnable.errors import SettingError, unknown
 from unlearnable.hooks import NOTHING, Countermeasure, Together
 from unlearnable.settings import as_dict, parse
@@ -47,6 +48,7 @@ COUNTERMEASURES: dict[str, type[Countermeasure]] = {
     "median": MedianBlur,
     "bilateral": BilateralBlur,
     "resize": Resize,
+    "uniform": Uniform,
     "projection": Projection,
     "dvae": DVAE,
     "diffusion": Diffusion,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.files import Picture, decode
-from unlearnable.errors import SourceError
+from unlearnable.errors import SourceError, unknown
 from unlearnable.storage import sha256_array, sha256_json
 
 SMALLEST = 8  # pixels; below this no network of the field has anything to see
@@ -107,6 +107,37 @@ class ImageSet:
         """The first so many images of each class, in their order."""
         rows = [np.flatnonzero(self.labels == k)[:count] for k in range(len(self.classes))]
         return self.take(np.sort(np.concatenate(rows)))
+
+    def only(self, name: str) -> ImageSet:
+        """The images of one class, which is then the only class.
+
+        Raises:
+            SettingError: there is no such class.
+        """
+        if name not in self.classes:
+            raise unknown("class", name, self.classes)
+        rows = np.flatnonzero(self.labels == self.classes.index(name))
+        part = self.take(rows)
+        return replace(part, labels=np.zeros_like(part.labels), classes=(name,))
+
+    def joined(self, other: ImageSet) -> ImageSet:
+        """These images and others of the same size; its classes follow these.
+
+        Raises:
+            SourceError: the sizes differ, or a class is in both.
+        """
+        twice = set(self.classes) & set(other.classes)
+        if self.images.shape[1:] != other.images.shape[1:] or twice:
+            reason = f"both have the class {min(twice)}" if twice else "their sizes differ"
+            raise SourceError(f"{self.source} and {other.source} cannot be joined: {reason}.")
+        return replace(
+            self,
+            images=np.concatenate([self.images, other.images]),
+            labels=np.concatenate([self.labels, other.labels + len(self.classes)]),
+            classes=(*self.classes, *other.classes),
+            origins=(*self.origins, *other.origins),
+            source=f"{self.source} + {other.source}",
+        )
 
     def digest(self) -> str:
         """A SHA-256 over pixels, labels, names and classes."""

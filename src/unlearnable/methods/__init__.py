@@ -17,6 +17,7 @@ from unlearnable.methods.as_released import AsReleased
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
 from unlearnable.methods.random import RandomNoise
+from unlearnable.methods.transferred import Transferred
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
 from unlearnable.settings import parse
@@ -65,6 +66,7 @@ METHODS: dict[str, type[Method]] = {
     "error-maximizing": ErrorMaximizing,
     "as-released": AsReleased,
     "random": RandomNoise,
+    "transferred": Transferred,
 }
 
 

@@ -10,18 +10,24 @@ from collections.abc import Callable
 from unlearnable.experiment import Recipe, Scale
 from unlearnable.recipes.adversarial import adversarial
 from unlearnable.recipes.as_released import as_released
+from unlearnable.recipes.classes import classes
 from unlearnable.recipes.figure1 import figure1
+from unlearnable.recipes.patches import patches
 from unlearnable.recipes.stability import stability
 from unlearnable.recipes.table1 import table1
 from unlearnable.recipes.table2 import table2
 from unlearnable.recipes.table3 import table3
+from unlearnable.recipes.transfer import transfer
 
 RECIPES: dict[str, Callable[[Scale], Recipe]] = {
     "figure1": figure1,
     "table1": table1,
     "table2": table2,
+    "classes": classes,
+    "transfer": transfer,
     "table3": table3,
     "adversarial": adversarial,
+    "patches": patches,
     "stability": stability,
     "as_released": as_released,
 }

@@ -7,8 +7,10 @@ from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
+from matplotlib.figure import SubFigure
 
 from unlearnable.experiment import Figures, Recipe
 
@@ -22,6 +24,7 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 LANE, HEAD = 0.28, 0.9  # inches of height for an entry, and for what is around them
+SQUARE, ACROSS = 2.6, 3  # inches of a confusion matrix, and how many stand side by side
 DASHES = ("-", "--", "-.", ":")
 
 
@@ -29,12 +32,37 @@ def plot(recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]) 
     """The SVG, with a title and a description for those who do not see it."""
     with mpl.rc_context(STYLE):
         height = 4.2 if recipe.curves else HEAD + LANE * len(recipe.entries)
-        sheet = Sheet(figsize=(8, height), layout="constrained")
-        (_curves if recipe.curves else _lanes)(sheet.subplots(), recipe, figures, cells)
+        matrices = _matrices(recipe, cells) if recipe.confusions else {}
+        below = SQUARE * -(-len(matrices) // ACROSS)
+        sheet = Sheet(figsize=(8, height + below), layout="constrained")
+        heights = [height, below] if below else [height]
+        parts = sheet.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+        (_curves if recipe.curves else _lanes)(parts[0, 0].subplots(), recipe, figures, cells)
+        if below:
+            _confusions(parts[1, 0], matrices)
         text = StringIO()
         about = {"Title": recipe.title, "Description": recipe.about, "Date": None}
         sheet.savefig(text, format="svg", metadata=about)
     return text.getvalue().replace("<svg ", '<svg role="img" ', 1)
+
+
+def _matrices(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The cells of each row's first seed, by row."""
+    first = {entry.row: cells.get(entry.trials[0].id) for entry in recipe.entries}
+    return {row: cell for row, cell in first.items() if cell is not None}
+
+
+def _confusions(sheet: SubFigure, matrices: Mapping[str, dict[str, Any]]) -> None:
+    """A square for each row: true classes downward, predicted ones across."""
+    grid = sheet.subplots(-(-len(matrices) // ACROSS), ACROSS, squeeze=False).ravel()
+    for axes in grid[len(matrices) :]:
+        axes.set_axis_off()
+    for axes, (row, cell) in zip(grid, matrices.items(), strict=False):
+        counts = np.array(cell["confusion"], dtype=float)
+        axes.imshow(counts / counts.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+        axes.set_title(row, fontsize=8)
+        axes.set_yticks(range(len(counts)), cell["classes"], fontsize=5)
+        axes.set_xticks(range(len(counts)), cell["classes"], fontsize=5, rotation=90)
 
 
 def _lanes(

@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "search-time": ("search.py", "time", "DATA", "--share", "0.05", "--textbook-rounds", "4"),
     "search-rate": ("search.py", "rate", "DATA", "--surrogate", "resnet18", "--share", "0.05"),
     "training": ("training.py", "DATA", "--test", "TEST"),
+    "audit": ("audit.py", "DATA", "--test", "TEST"),
     "shapes": ("scaling.py", "shapes", "DATA"),
     "images": ("scaling.py", "images", "DATA"),
 }

@@ -27,3 +27,10 @@ def test_the_page_of_the_benchmarks_is_that_of_its_records(monkeypatch):
     found = page.records()
     assert found
     assert (ROOT / "docs" / "benchmarks.md").read_text() == page.text(found)
+
+
+def test_the_page_of_the_paper_is_that_of_its_records(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import paper
+
+    assert (ROOT / "docs" / "paper.md").read_text() == paper.text()

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unlearnable.scoring import confusion, learnability, mean_recall, recalls
+from unlearnable.scoring import (
+    confusion,
+    learnability,
+    mean_recall,
+    recalls,
+    verification_auc,
+)
 
 Ints = NDArray[np.int64]
 CLASSES = 4
@@ -132,3 +138,17 @@ def test_a_class_without_images_does_not_count() -> None:
 def test_confusion_has_a_row_for_each_true_class() -> None:
     counts = confusion(np.array([0, 1, 1, 2, 0]), np.array([0, 0, 0, 1, 2]), 3)
     assert counts.tolist() == [[1, 2, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_the_area_under_the_roc_curve_counts_pairs_in_the_right_order_and_ties_by_half() -> None:
+    rng = np.random.default_rng(0)
+    embeddings, labels = rng.normal(size=(30, 4)), np.arange(30) % 3
+    embeddings[:, 0] += 2 * labels
+    centred = embeddings - embeddings.mean(0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    pairs = [(i, j) for i in range(30) for j in range(i)]
+    same = [unit[i] @ unit[j] for i, j in pairs if labels[i] == labels[j]]
+    other = [unit[i] @ unit[j] for i, j in pairs if labels[i] != labels[j]]
+    right = np.mean([[(a > b) + (a == b) / 2 for b in other] for a in same])
+    assert verification_auc(embeddings, labels) == pytest.approx(right, abs=1e-9)
+    assert verification_auc(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])) == 0.5

@@ -19,11 +19,11 @@ from unlearnable.arms import Arm
 from unlearnable.countermeasures import Named
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import BusyError
-from unlearnable.models import make_model
+from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule
-from unlearnable.scoring import confusion, mean_recall, recalls
+from unlearnable.scoring import confusion, mean_recall, recalls, verification_auc
 from unlearnable.storage import (
     finite,
     locked,
@@ -34,7 +34,7 @@ from unlearnable.storage import (
     wait_locked,
     write_json,
 )
-from unlearnable.training import CURVE, Fitted, Learner, fit
+from unlearnable.training import CURVE, Fitted, Learner, embeddings, fit
 from unlearnable.verdict import Doubt
 
 PROBE_STEPS = 3
@@ -81,7 +81,11 @@ class AuditPlan:
 
 @dataclass(eq=False)
 class Bench:
-    """The images of one audit, and where its cells go."""
+    """The images of one audit, and where its cells go.
+
+    With `verifies` a cell also says how well a model's embeddings tell whether two test images are
+    of one class, beside the pixels themselves.
+    """
 
     clean: ImageSet
     published: ImageSet
@@ -91,6 +95,7 @@ class Bench:
     run: Run
     out: Path
     heldout: ImageSet | None = None
+    verifies: bool = False
 
     def cell(self, arm: Arm, countermeasure: Named, model: str, seed: int) -> Cell:
         """The cell of an arm, a countermeasure, a model and a seed on these images."""
@@ -217,6 +222,16 @@ class Bench:
             "recall": [finite(recall) for recall in recalls(predictions, labels, classes)],
             "confusion": confusion(predictions, labels, classes).tolist(),
             "predictions": " ".join(map(str, predictions)),
+            **(self._verification(fitted) if self.verifies else {}),
+        }
+
+    def _verification(self, fitted: Fitted) -> dict[str, float]:
+        run, test = self.run, self.test
+        found = embeddings(frozen(fitted.model, run.dtype), test, run)
+        pixels = test.images.reshape(len(test), -1).astype(np.float32)
+        return {
+            "verification": verification_auc(found, test.labels),
+            "pixels": verification_auc(pixels, test.labels),
         }
 
     @cached_property

@@ -14,6 +14,7 @@ from unlearnable.errors import unknown
 from unlearnable.schedules import SCHEDULES, Schedule
 from unlearnable.storage import sha256_json
 
+Measure = Literal["accuracy", "verification", "pixels"]
 Provenance = Literal["P", "C", "L", "2nd"]
 PROVENANCE: dict[Provenance, str] = {
     "P": "the paper's own table or figure",
@@ -47,12 +48,14 @@ class Data:
         name: which.
         per_class: how many images of each training class are used, the first; None: all.
         kept: of a set without a test part, how many images of each class are kept to test with.
+        size: working size in pixels; None: the images' own.
         plus: classes of other data sets that are added: which set, which class, how many images.
     """
 
     name: str
     per_class: int | None = None
     kept: int | None = None
+    size: int | None = None
     plus: tuple[tuple[str, str, int], ...] = ()
 
     @property
@@ -61,7 +64,8 @@ class Data:
         few = f":{self.per_class}" if self.per_class else ""
         kept = f", {self.kept} kept" if self.kept else ""
         more = "".join(f" + {name} {one}:{count}" for name, one, count in self.plus)
-        return f"{self.name}{few}{kept}{more}"
+        size = f", {self.size} px" if self.size else ""
+        return f"{self.name}{few}{kept}{size}{more}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class Trial:
         arm: what it is trained on: see `arms.py`.
         countermeasure: what its trainer does besides.
         seed: of the training, and of the noise.
+        verifies: whether its embeddings are asked which test images are of one class.
     """
 
     data: Data
@@ -123,6 +128,7 @@ class Trial:
     arm: str = "clean"
     countermeasure: str = "none"
     seed: int = 0
+    verifies: bool = False
 
     @property
     def id(self) -> str:
@@ -144,13 +150,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure of a table: clean test accuracy, over the seeds, beside the published one.
+    """One figure of a table: as a rule clean test accuracy, over the seeds, beside the published.
 
     Attributes:
         row, column: where it stands.
         trial: what is trained, for each of the seeds.
         classes: the classes that the accuracy is about; all if there are none.
         published: the paper's figure, if it has one.
+        measure: what is measured; the others are areas under a ROC curve, of a model's embeddings
+            and of the pixels themselves.
     """
 
     row: str
@@ -159,6 +167,7 @@ class Entry:
     seeds: tuple[int, ...] = (0,)
     classes: tuple[str, ...] = ()
     published: Published | None = None
+    measure: Measure = "accuracy"
 
     @property
     def trials(self) -> tuple[Trial, ...]:

@@ -163,7 +163,7 @@ def measured(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[tuple[
     """The figures of those entries that have a cell."""
     found = {}
     for entry in recipe.entries:
-        values = [accuracy(entry, cells[t.id]) for t in entry.trials if t.id in cells]
+        values = [value(entry, cells[t.id]) for t in entry.trials if t.id in cells]
         if values:
             first = next(cells[t.id] for t in entry.trials if t.id in cells)
             found[entry.row, entry.column] = Figure(
@@ -175,8 +175,10 @@ def measured(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[tuple[
     return found
 
 
-def accuracy(entry: Entry, cell: dict[str, Any]) -> float:
-    """The mean recall of a cell over the classes that an entry is about."""
+def value(entry: Entry, cell: dict[str, Any]) -> float:
+    """What an entry is about, of a cell: as a rule its mean recall over the entry's classes."""
+    if entry.measure != "accuracy":
+        return float(cell[entry.measure])
     recall = dict(zip(cell["classes"], cell["recall"], strict=True))
     return float(np.mean([recall[name] for name in entry.classes or recall]))
 
@@ -238,6 +240,6 @@ def verify(
             command=f"unlearnable reproduce {name} --scale {scale} --verify",
         )
         workshop.train([trial])
-        now = accuracy(entry, records(recipe, Path(scratch))[trial.id])
+        now = value(entry, records(recipe, Path(scratch))[trial.id])
     spread = measured(recipe, cells)[entry.row, entry.column].spread or 0.0
-    return Verification(entry, trial, accuracy(entry, cells[trial.id]), now, max(spread, FLOOR))
+    return Verification(entry, trial, value(entry, cells[trial.id]), now, max(spread, FLOOR))

@@ -304,6 +304,19 @@ def predict(model: nn.Module, images: ImageSet, run: Run) -> NDArray[np.int64]:
     return torch.cat(found).cpu().numpy().astype(np.int64)
 
 
+@torch.no_grad()
+def embeddings(model: nn.Module, images: ImageSet, run: Run) -> NDArray[np.float32]:
+    """What a frozen model makes of each image before its last linear layer, (n, d)."""
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    found: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0].float()))
+    try:
+        predict(model, images, run)
+    finally:
+        hook.remove()
+    return torch.cat(found).cpu().numpy()
+
+
 def accuracy(model: nn.Module, images: ImageSet, run: Run) -> float:
     """Mean per-class recall of a frozen model, 0 to 1."""
     return mean_recall(predict(model, images, run), images.labels, len(images.classes))

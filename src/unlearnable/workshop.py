@@ -26,6 +26,7 @@ from unlearnable.pairing import matched, paired, split
 from unlearnable.protecting import protect
 from unlearnable.provenance import code_hash, commit
 from unlearnable.runtime import Run, Tell
+from unlearnable.schedules import Schedule
 from unlearnable.storage import private_folder, read_json, sha256_json, write_bytes, write_json
 
 TRAINING = ("unlearnable.training", "unlearnable.models", "unlearnable.arms")
@@ -33,7 +34,7 @@ PROTECTING = ("unlearnable.noise",)
 LIBRARIES = ("unlearnable", "torch", "torchvision", "numpy", "pillow")
 KEPT = (
     *("accuracy", "peak_accuracy", "recall", "confusion", "epoch", "epochs", "seconds"),
-    *("curve", "hardware"),
+    *("curve", "hardware", "verification", "pixels"),
 )
 """What the record of a training has of its cell."""
 
@@ -114,11 +115,12 @@ class Workshop:
         """The two parts of a data set; one without parts is split by a fixed draw."""
         where: dict[str, Any] = {"data_dir": self.data_dir, "download": self.download}
         source = self.sources.get(data.name, data.name)
-        train = open_images(source, **where)
+        train = open_images(source, size=data.size, **where)
         if data.kept is not None:
             test, train = split(train, data.kept, self.run.rng("kept"))
             return train, test
-        return train, matched(open_images(source, split="test", **where), train)
+        test = open_images(source, split="test", size=data.size, **where)
+        return train, matched(test, train)
 
     def _remember(self, data: Data, train: ImageSet, test: ImageSet) -> None:
         """Keep the hashes of a data set, or compare them with those that were kept."""
@@ -184,7 +186,7 @@ class Workshop:
         self, trials: Sequence[Trial], *, search: bool
     ) -> Iterator[tuple[Bench, list[Trial]]]:
         """A bench for each run of trainings on the same images; unprotected without a search."""
-        for (data, noise, schedule), group in groupby(trials, _images_of):
+        for (data, noise, schedule, verifies), group in groupby(trials, _images_of):
             clean, test = self.images(data)
             yield (
                 Bench(
@@ -195,6 +197,7 @@ class Workshop:
                     schedule=schedule,
                     run=self.run,
                     out=self._work,
+                    verifies=verifies,
                 ),
                 list(group),
             )
@@ -215,7 +218,7 @@ class Workshop:
             "command": self.command,
             "versions": {library: version(library) for library in LIBRARIES},
             "classes": list(self.images(trial.data)[1].classes),
-            **{key: cell[key] for key in KEPT},
+            **{key: cell[key] for key in KEPT if key in cell},
         }
 
     def _share(self, done: int, group: int, count: int) -> Tell:
@@ -237,8 +240,8 @@ def code_of(trial: Trial) -> str:
     return code_hash(modules)
 
 
-def _images_of(trial: Trial) -> tuple[Data, Noise | None, Any]:
-    return trial.data, trial.noise, trial.schedule
+def _images_of(trial: Trial) -> tuple[Data, Noise | None, Schedule, bool]:
+    return trial.data, trial.noise, trial.schedule, trial.verifies
 
 
 def _method(noise: Noise) -> Method:

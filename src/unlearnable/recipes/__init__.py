@@ -11,6 +11,7 @@ from unlearnable.experiment import Recipe, Scale
 from unlearnable.recipes.adversarial import adversarial
 from unlearnable.recipes.as_released import as_released
 from unlearnable.recipes.classes import classes
+from unlearnable.recipes.faces import faces
 from unlearnable.recipes.figure1 import figure1
 from unlearnable.recipes.patches import patches
 from unlearnable.recipes.stability import stability
@@ -28,6 +29,7 @@ RECIPES: dict[str, Callable[[Scale], Recipe]] = {
     "table3": table3,
     "adversarial": adversarial,
     "patches": patches,
+    "faces": faces,
     "stability": stability,
     "as_released": as_released,
 }

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from unlearnable import reproducing
@@ -166,3 +167,36 @@ def test_figures_hold_mean_spread_and_chance():
     recipe = Recipe("T", "", (Entry("a", "b", CLEAN, (0, 1), classes=("a",)),))
     (figure,) = reproducing.measured(recipe, cells).values()
     assert figure == Figure(pytest.approx(0.4), pytest.approx(0.1414, abs=1e-3), 2, 0.5)
+
+
+def test_sets_are_split_joined_and_protected_with_noise_found_elsewhere(tmp_path, monkeypatch):
+    two = shapes(60)
+    rows = np.isin(two.labels, (0, 1))
+    others = two.images[rows], two.labels[rows], ("bars", "cat")
+    ships = shapes(40).images[:12], np.arange(12) % 2, ("ship", "boat")
+    data = Data("two", kept=2, plus=(("ships", "ship", 3),))
+    noise = Noise.of(
+        "random", {"form": "class-wise"}, classes=("bars",), found_on=Data("shapes", 2)
+    )
+    trial = Trial(data, "resnet18:2", BRIEF, noise, "protected", verifies=True)
+    entries = (
+        Entry("bars", "accuracy", trial, classes=("bars",)),
+        Entry("all", "area", trial, measure="verification"),
+        Entry("pixels", "area", trial, measure="pixels"),
+    )
+    monkeypatch.setitem(RECIPES, "odd", lambda scale: Recipe("Odd", "", entries, confusions=True))
+    sources = {"two": others, "ships": ships}
+    done = reproduce("odd", out=tmp_path, device="cpu", data=sources)
+    (cell,) = done.cells.values()
+    assert cell["classes"] == ["bars", "cat", "ship"]
+    assert cell["data"]["images"] == [2 * 4 + 3, 2 * 2 + 6]
+    assert 0 <= done.figures["all", "area"].mean <= 1
+    assert done.figures["pixels", "area"].mean == cell["pixels"]
+    manifests = [
+        json.loads(path.read_text())
+        for path in (tmp_path / "work" / "noises").glob("*.private/manifest.json")
+    ]
+    found, put = sorted(manifests, key=lambda manifest: "protected_classes" in manifest["settings"])
+    assert found["settings"]["method"] == "random" and found["source"] == "shapes"
+    assert put["search"]["from"]["bars"] == "bars" and put["protected"] == 4
+    assert "<svg" in done.page.read_text()

@@ -175,7 +175,7 @@ class Workshop:
                 resume=True,
                 tell=self.run.tell,
             )
-        return paired(open_images(folder), clean)
+        return paired(open_images(folder, size=data.size), clean)
 
     def _source(self, noise: Noise) -> Path:
         """The protected images that a noise from other images was found on."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import noise_shape
+from unlearnable.methods.layout import noise_shape
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
 

@@ -34,8 +34,8 @@ from unlearnable.detecting import CLEAN, POISONED, detect, verdict_of
 from unlearnable.methods import Method
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.layout import noise_shape
 from unlearnable.methods.random import RandomNoise
-from unlearnable.methods.search import noise_shape
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
 from unlearnable.settings import as_dict

@@ -17,18 +17,13 @@ from unlearnable.schedules import Schedule
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """Images of a set, augmented one by one as they are asked for."""
+    """Images of a set, to train on augmented one by one as they are asked for."""
 
-    def __init__(self, images: ImageSet) -> None:
+    def __init__(self, images: ImageSet, *, augmented: bool = True) -> None:
         self.pictures = [Image.fromarray(image) for image in images.images]
         self.labels = images.labels.tolist()
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomCrop(images.size, padding=4),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-            ]
-        )
+        moved = [transforms.RandomCrop(images.size, padding=4), transforms.RandomHorizontalFlip()]
+        self.transform = transforms.Compose([*(moved if augmented else ()), transforms.ToTensor()])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -58,3 +53,11 @@ def train(model: nn.Module, images: ImageSet, schedule: Schedule, *, workers: in
             F.cross_entropy(model(x), y).backward()
             optimizer.step()
     return model
+
+
+@torch.no_grad()
+def test(model: nn.Module, images: ImageSet, *, workers: int) -> float:
+    """The share of images that a model gets right."""
+    batches = DataLoader(Pictures(images, augmented=False), batch_size=500, num_workers=workers)
+    model.eval()
+    return sum(int((model(x).argmax(1) == y).sum()) for x, y in batches) / len(images)

@@ -30,7 +30,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import USUAL_BATCH, Layout, Search
+from unlearnable.methods.layout import Layout
+from unlearnable.methods.search import USUAL_BATCH, Search
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Form
 from unlearnable.runtime import Run

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from unlearnable.data.folder import MANIFEST, private_beside, refuse_occupied, refuse_overlap, write
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.part import Part
 from unlearnable.data.sources import DATA_DIR, Source, open_images
-from unlearnable.errors import SettingError, SourceError, unknown
+from unlearnable.errors import SettingError, SourceError
 from unlearnable.methods import METHODS, Method, make_method
 from unlearnable.methods.calibration import as_before, calibrate
-from unlearnable.methods.search import noise_shape
+from unlearnable.methods.layout import noise_shape
 from unlearnable.noise import Budget, Noise, seal
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.settings import as_dict
@@ -35,39 +36,6 @@ from unlearnable.storage import (
 )
 
 SEED_BITS = 48
-
-
-@dataclass(frozen=True)
-class Part:
-    """Which images are to be protected: a share of those of some classes, or of all."""
-
-    rate: float = 1.0
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not 0 < self.rate <= 1:
-            raise SettingError(f"--rate {self.rate}: write a share above 0, up to 1, as in 0.2.")
-
-    def settings(self) -> dict[str, Any]:
-        """What is worth remembering: nothing if all are protected."""
-        rate = {"rate": self.rate} if self.rate < 1 else {}
-        return rate | ({"protected_classes": list(self.classes)} if self.classes else {})
-
-    def of(self, images: ImageSet, run: Run) -> NDArray[np.bool_]:
-        """The images, (N,), drawn by the run's seed: of each class its share, and at least one.
-
-        Raises:
-            SettingError: there is no such class.
-        """
-        for name in self.classes:
-            if name not in images.classes:
-                raise unknown("class", name, images.classes)
-        rng, chosen = run.rng("part"), np.zeros(len(images), dtype=np.bool_)
-        for label, name in enumerate(images.classes):
-            rows = rng.permutation(np.flatnonzero(images.labels == label))
-            if len(rows) and (not self.classes or name in self.classes):
-                chosen[rows[: max(1, round(self.rate * len(rows)))]] = True
-        return chosen
 
 
 @dataclass(frozen=True)
@@ -250,7 +218,7 @@ class _Job:
             "precision": run.precision,
             **part.settings(),
         }
-        chosen = part.of(images, run)
+        chosen = part.of(images, run.rng("part"))
         manifest = {
             "unlearnable": version("unlearnable"),
             "state": "begun",

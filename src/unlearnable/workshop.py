@@ -55,6 +55,7 @@ class Workshop:
     command: str
     jobs: int | None = None
     opened: dict[Data, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
+    published: dict[tuple[Data, Noise], ImageSet] = field(default_factory=dict)
 
     def path(self, trial: Trial) -> Path:
         """The record of a training."""
@@ -74,8 +75,9 @@ class Workshop:
         """About how long these will take here, their noises included."""
         spent = 0.0
         for data, noise in self.noises_to_find(trials):
-            method = make_method(noise.method, dict(noise.settings))
-            spent += calibrate(method, self.images(data)[0], self.run)[1] or 0.0
+            method = _method(noise)
+            images, _ = self.images(noise.found_on or data)
+            spent += calibrate(method, images, self.run)[1] or 0.0
         for bench, group in self._benches(trials, search=False):
             spent += bench.plan([self._cell(bench, trial) for trial in group]).seconds
         return spent
@@ -156,6 +158,11 @@ class Workshop:
 
     def _published(self, data: Data, noise: Noise) -> ImageSet:
         """The protected images, read back from the disk."""
+        if (data, noise) not in self.published:
+            self.published[data, noise] = self._protect(data, noise)
+        return self.published[data, noise]
+
+    def _protect(self, data: Data, noise: Noise) -> ImageSet:
         clean, (folder, complete) = self.images(data)[0], self._protected(data, noise)
         if not complete:
             method = _method(noise)

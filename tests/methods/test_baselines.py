@@ -3,8 +3,8 @@ import numpy as np
 from unlearnable.data.shapes import shapes
 from unlearnable.methods.as_released import AsReleased
 from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.layout import noise_shape
 from unlearnable.methods.random import RandomNoise
-from unlearnable.methods.search import noise_shape
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
 

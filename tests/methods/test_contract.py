@@ -7,7 +7,7 @@ import pytest
 
 from unlearnable.data.shapes import shapes
 from unlearnable.methods import METHODS, make_method
-from unlearnable.methods.search import noise_shape
+from unlearnable.methods.layout import noise_shape
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
 

@@ -9,7 +9,8 @@ from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError
 from unlearnable.methods import make_method
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.methods.search import Layout, Search, noise_shape, stratified
+from unlearnable.methods.layout import Layout, noise_shape, stratified
+from unlearnable.methods.search import Search
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
@@ -161,10 +162,12 @@ def test_surrogate_and_sweeps_see_the_images_through_the_augmentations():
     assert np.mean(np.abs(seen_mirrored - noise) < 0.1) < 0.5
 
 
-def test_the_surrogate_is_trained_on_moved_images_unless_it_is_the_published_one():
-    assert ErrorMinimizing().augmentations == "crop:1"
-    assert ErrorMinimizing(form="class-wise").augmentations == "crop:1"
-    assert ErrorMinimizing(preset="paper").augmentations == ""
+def test_on_a_small_set_the_surrogate_is_trained_on_moved_images():
+    usual, class_wise = ErrorMinimizing(), ErrorMinimizing(form="class-wise")
+    assert usual._augmentations(2500) == "" and usual._augmentations(1000) == "crop:1"
+    assert class_wise._augmentations(4000) == "" and class_wise._augmentations(300) == "crop:1"
+    assert ErrorMinimizing(preset="paper")._augmentations(1000) == ""
+    assert ErrorMinimizing(augmentations="flip")._augmentations(2500) == "flip"
 
 
 def test_what_is_no_augmentation_is_refused_at_once():

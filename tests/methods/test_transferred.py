@@ -3,7 +3,7 @@ import pytest
 
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import DamagedError, SettingError
-from unlearnable.methods.search import noise_shape
+from unlearnable.methods.layout import noise_shape
 from unlearnable.methods.transferred import Transferred
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run

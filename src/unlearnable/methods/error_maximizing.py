@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import USUAL_BATCH, Layout, Search, surrogate_name
+from unlearnable.methods.layout import Layout
+from unlearnable.methods.search import USUAL_BATCH, Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.errors import SettingError
-from unlearnable.methods.patch import Place, corners, cut, pasted, window
-from unlearnable.noise import Form
+from unlearnable.methods.layout import Layout, stratified
+from unlearnable.methods.patch import corners, cut, pasted, window
 from unlearnable.pgd import Objective, seen, sweep
 from unlearnable.runtime import Run
 from unlearnable.training import Learner
@@ -32,45 +31,6 @@ DEFAULT_SURROGATE = {False: "resnet18:16", True: "resnet18"}
 def surrogate_name(name: str, run: Run) -> str:
     """The model that `auto` stands for on this device; any other name is itself."""
     return DEFAULT_SURROGATE[run.on_gpu] if name == "auto" else name
-
-
-def noise_shape(images: ImageSet, form: Form) -> tuple[int, int, int, int]:
-    """(rows, C, H, W) of a noise: a row an image, or a row a class."""
-    rows = len(images) if form == "sample-wise" else len(images.classes)
-    return (rows, images.channels, *images.size)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which noise goes where.
-
-    Attributes:
-        form: what is written in the end: a row an image, or a row a class.
-        shared: how many noises the images of a class share; 0: each image has its own.
-        patch: side of the square that a noise is confined to, in pixels; None: the whole image.
-        place: where it is; a shared one at random is moved at every use, and published for good.
-    """
-
-    form: Form
-    shared: int = 0
-    patch: int | None = None
-    place: Place = "centre"
-
-    @classmethod
-    def of(
-        cls, form: Form, shared: int = 0, patch: int | None = None, place: Place = "centre"
-    ) -> Layout:
-        """The layout of a method's settings.
-
-        Raises:
-            SettingError: class-wise noise has one noise a class, at one place.
-        """
-        if form == "class-wise" and (shared > 1 or (patch and place == "random")):
-            raise SettingError(
-                "class-wise noise is one for each class, at one place: for several noises a class, "
-                "or places of their own, --set form=sample-wise --set shared=1 (or 2, …)."
-            )
-        return cls(form, max(shared, form == "class-wise"), patch, place)
 
 
 @dataclass
@@ -136,13 +96,12 @@ class Search:
             SettingError: the patch is larger than the images.
         """
         chosen = np.ones(len(images), np.bool_) if chosen is None else chosen
-        _refuse_large_patch(layout, images)
-        shape = _noises(images, layout)
+        shape = layout.shape(images)
         delta = torch.zeros(shape, dtype=torch.float16).to(memory_format=torch.channels_last)
         if start == "random":
             draws = run.rng("start").uniform(-epsilon, epsilon, shape)
             delta.copy_(torch.from_numpy(draws))
-        index = _index(images, layout, run)
+        index = layout.index(images, run.rng("shared"))
         if layout.shared:  # one more row, which stays empty, for those that get none
             delta = torch.cat([delta, torch.zeros_like(delta[:1])])
             index[~chosen] = len(delta) - 1
@@ -341,51 +300,3 @@ class Search:
 
 def _rows(rows: NDArray[np.int64], run: Run) -> Tensor:
     return torch.from_numpy(rows).to(run.device)
-
-
-def _noises(images: ImageSet, layout: Layout) -> tuple[int, int, int, int]:
-    """(rows, C, h, w) of the noises there are."""
-    if not layout.shared:
-        return noise_shape(images, "sample-wise")
-    size = (layout.patch, layout.patch) if layout.patch else images.size
-    return (len(images.classes) * layout.shared, images.channels, *size)
-
-
-def _index(images: ImageSet, layout: Layout, run: Run) -> NDArray[np.int64]:
-    """Which noise each image takes, (N,): its own, or one of its class, drawn."""
-    if not layout.shared:
-        return np.arange(len(images))
-    drawn = run.rng("shared").integers(layout.shared, size=len(images))
-    return images.labels * layout.shared + drawn
-
-
-def _refuse_large_patch(layout: Layout, images: ImageSet) -> None:
-    if layout.patch and layout.patch > min(images.size):
-        raise SettingError(
-            f"patch={layout.patch}: the images are {images.size[1]}×{images.size[0]} pixels; "
-            f"write at most {min(images.size)}."
-        )
-
-
-def stratified(
-    labels: NDArray[np.int64],
-    share: float,
-    rng: np.random.Generator,
-    chosen: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int64]:
-    """Sorted rows that hold this share of each class, and at least one image of it.
-
-    Args:
-        labels: (N,).
-        share: above 0, at most 1.
-        rng: draws them.
-        chosen: the rows that there are to choose from, (N,); None: all.
-    """
-    chosen = np.ones(len(labels), np.bool_) if chosen is None else chosen
-    if share >= 1:
-        return np.flatnonzero(chosen)
-    rows = []
-    for label in np.unique(labels[chosen]):
-        of_class = rng.permutation(np.flatnonzero((labels == label) & chosen))
-        rows.append(of_class[: max(1, round(share * len(of_class)))])
-    return np.sort(np.concatenate(rows))

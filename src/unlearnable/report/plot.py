@@ -72,10 +72,14 @@ def _lanes(
     for place, entry in enumerate(recipe.entries):
         figure = figures.get((entry.row, entry.column))
         if entry.published:
-            axes.plot(entry.published.value, place, "o", mfc="none", mec=THEIRS, ms=8)
+            axes.plot(
+                entry.published.value, place, "o", mfc="none", mec=THEIRS, ms=8, clip_on=False
+            )
         if figure:
             spread = 100 * figure.spread if figure.spread else None
-            axes.errorbar(100 * figure.mean, place, xerr=spread, fmt="o", color=OURS, ms=5)
+            axes.errorbar(
+                100 * figure.mean, place, xerr=spread, fmt="o", color=OURS, ms=5, clip_on=False
+            )
     labels = [f"{entry.row} · {entry.column}" for entry in recipe.entries]
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlim=(0, 100), xlabel="clean test accuracy, %")

@@ -94,5 +94,6 @@ def _line(entry: Entry, figures: Figures) -> tuple[str, ...]:
 
 
 def _machine(hardware: dict[str, Any]) -> str:
-    threads = f", {hardware['threads']} threads" if hardware["device"] == "cpu" else ""
+    count = hardware["threads"]
+    threads = f", {count} thread{'s' * (count > 1)}" if hardware["device"] == "cpu" else ""
     return f"{hardware['name']}{threads}, {hardware['precision']}, torch {hardware['torch']}"

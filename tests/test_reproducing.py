@@ -7,7 +7,7 @@ import pytest
 
 from unlearnable import reproducing
 from unlearnable.data.shapes import shapes
-from unlearnable.errors import SettingError
+from unlearnable.errors import SettingError, SourceError
 from unlearnable.experiment import (
     Data,
     Entry,
@@ -51,7 +51,7 @@ def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduced")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECIPES, "tiny", tiny)
-        reproduce("tiny", out=folder, device="cpu", command="typed")
+        reproduce("tiny", out=folder, device="cpu")
     return folder
 
 
@@ -89,7 +89,9 @@ def test_page_and_picture_stand_alone(out):
 
 def test_a_training_is_kept_with_all_that_it_depends_on_and_no_pixel(out):
     cell = json.loads((out / "cells" / f"{NOISY.id}.json").read_text())
-    assert cell["command"] == "typed" and cell["code"] == code_of(NOISY)
+    assert cell["command"] == "unlearnable reproduce tiny --scale quick" and cell[
+        "code"
+    ] == code_of(NOISY)
     assert cell["data"]["images"] == [40, 1000] and len(cell["data"]["train"]) == 64
     assert cell["trial"]["noise"]["method"] == "random" and cell["trial"]["seed"] == 0
     assert {"commit", "versions", "hardware", "accuracy", "recall", "curve"} <= cell.keys()
@@ -200,3 +202,8 @@ def test_sets_are_split_joined_and_protected_with_noise_found_elsewhere(tmp_path
     assert found["settings"]["method"] == "random" and found["source"] == "shapes"
     assert put["search"]["from"]["bars"] == "bars" and put["protected"] == 4
     assert "<svg" in done.page.read_text()
+
+
+def test_a_data_set_that_is_not_there_is_asked_for_by_name(tmp_path):
+    with pytest.raises(SourceError, match="--data tinyimagenet100=PATH"):
+        reproduce("transfer", out=tmp_path, device="cpu")

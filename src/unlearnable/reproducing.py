@@ -79,7 +79,6 @@ def reproduce(
     jobs: int | None = None,
     data_dir: Path | str = DATA_DIR,
     download: bool = False,
-    command: str | None = None,
     tell: Tell = silent,
     announce: Callable[[ReproductionPlan], None] = lambda plan: None,
 ) -> Reproduction:
@@ -99,7 +98,6 @@ def reproduce(
         jobs: trainings at a time; by default one, or one for each GPU.
         data_dir: where torchvision's data sets lie.
         download: fetch a torchvision data set that is not there.
-        command: what was typed, to be remembered.
         tell: hears of progress.
         announce: hears the plan before the work begins.
 
@@ -115,7 +113,7 @@ def reproduce(
         data_dir=Path(data_dir),
         download=download,
         jobs=jobs,
-        command=command or f"unlearnable reproduce {name} --scale {scale}",
+        command=f"unlearnable reproduce {name} --scale {scale}",
     )
     trials = list(recipe.trials())
     missing = [trial for trial in trials if not workshop.finished(trial)]

@@ -16,7 +16,8 @@ from unlearnable.countermeasures import make_countermeasure
 from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import Source, open_images
-from unlearnable.errors import SettingError
+from unlearnable.data.tree import Split
+from unlearnable.errors import SettingError, SourceError
 from unlearnable.experiment import Data, Noise, Trial
 from unlearnable.methods import Method, make_method
 from unlearnable.methods.calibration import calibrate
@@ -115,14 +116,25 @@ class Workshop:
 
     def _split(self, data: Data) -> tuple[ImageSet, ImageSet]:
         """The two parts of a data set; one without parts is split by a fixed draw."""
-        where: dict[str, Any] = {"data_dir": self.data_dir, "download": self.download}
-        source = self.sources.get(data.name, data.name)
-        train = open_images(source, size=data.size, **where)
+        train = self._open(data, "train")
         if data.kept is not None:
             test, train = split(train, data.kept, self.run.rng("kept"))
             return train, test
-        test = open_images(source, split="test", size=data.size, **where)
-        return train, matched(test, train)
+        return train, matched(self._open(data, "test"), train)
+
+    def _open(self, data: Data, part: Split) -> ImageSet:
+        try:
+            return open_images(
+                self.sources.get(data.name, data.name),
+                split=part,
+                size=data.size,
+                data_dir=self.data_dir,
+                download=self.download,
+            )
+        except SourceError as error:
+            if data.name in self.sources:
+                raise
+            raise SourceError(f"{error} Or say where it is: --data {data.name}=PATH.") from error
 
     def _remember(self, data: Data, train: ImageSet, test: ImageSet) -> None:
         """Keep the hashes of a data set, or compare them with those that were kept."""

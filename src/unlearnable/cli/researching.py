@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,7 +70,6 @@ def reproduce(
             name,
             **given,
             jobs=jobs,
-            command=f"unlearnable {shlex.join(sys.argv[1:])}",
             tell=tell,
             announce=announce_reproduction,
         )

@@ -67,7 +67,8 @@ _PAPER = Schedule(
 )
 SCHEDULES = {
     "quick": Schedule(),
-    # a third of the paper's epochs; not yet measured against them
+    # a third of the paper's epochs; on 5,000 images learnability came within 0.02 of theirs, and
+    # clean accuracy 6 points short: results/cifar10-schedules
     "fast": Schedule(
         epochs=20, batch_size=256, learning_rate=0.4, label_smoothing=0.1, average=0.98
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,13 @@ def write() -> None:
 
 
 def records() -> dict[str, dict[str, Any]]:
-    """The records there are, by name."""
-    return {file.stem: json.loads(file.read_text()) for file in sorted(RECORDS.glob("*.json"))}
+    """The records there are, by name; of those in lines, all lines."""
+    found = {file.stem: json.loads(file.read_text()) for file in sorted(RECORDS.glob("*.json"))}
+    tried = RECORDS / "ideas.jsonl"
+    if tried.exists():
+        lines = [json.loads(line) for line in tried.read_text().splitlines()]
+        found["ideas"] = {"lines": lines, **lines[0]}
+    return found
 
 
 def text(found: dict[str, dict[str, Any]]) -> str:
@@ -41,7 +47,7 @@ def text(found: dict[str, dict[str, Any]]) -> str:
     parts = [HEAD]
     for name, section in SECTIONS.items():
         if name in found:
-            parts.append(section(found[name]) + f"\n{circumstances(found[name])}\n")
+            parts.append(f"{section(found[name])}\n{circumstances(found[name])}\n")
     if "images" in found:
         parts.append(
             "![Seconds, signed steps and trained images by number of images](benchmarks.svg)\n"
@@ -98,6 +104,35 @@ def training(record: dict[str, Any]) -> str:
     )
 
 
+def ideas(record: dict[str, Any]) -> str:
+    """What each idea leaves of clean accuracy, by target model and countermeasure."""
+    lines = record["lines"]
+    columns = list(dict.fromkeys((line["model"], line["countermeasure"]) for line in lines))
+    rows = []
+    for idea in dict.fromkeys(line["idea"] for line in lines):
+        own = [line for line in lines if line["idea"] == idea]
+        each = [
+            [100 * line["accuracy"] for line in own if (line["model"], line["countermeasure"]) == c]
+            for c in columns
+        ]
+        seeds = len({line["seed"] for line in own})
+        steps = statistics.mean(line["image_steps"] for line in own)
+        rows.append((idea, seeds, f"{steps:.1f}", *(_spread(values) for values in each)))
+    heads = ("idea", "seeds", "signed steps", *(f"{model}, {name}" for model, name in columns))
+    return (
+        f"## Ideas for the search, {record['images']:,} images\n\n"
+        "Clean test accuracy in % of target models trained on the noise, mean and lowest to "
+        f"highest over seeds; {record['epochs']} epochs, batches of {record['batch_size']}. "
+        "Lower is better; `default` is what the search does.\n\n" + table(heads, rows)
+    )
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "–"
+    return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
 def audit(record: dict[str, Any]) -> str:
     slowest = sorted(record["each"].items(), key=lambda item: -item[1])
     rows = [(name, f"{seconds} s") for name, seconds in slowest]
@@ -138,6 +173,7 @@ SECTIONS = {
     "audit": audit,
     "images": images,
     "shapes": shapes,
+    "ideas": ideas,
 }
 
 
@@ -147,10 +183,12 @@ def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 def circumstances(record: dict[str, Any]) -> str:
-    machine = record["hardware"]
+    machine, seed = record["hardware"], record.get("settings", {}).get("seed")
+    threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
+    seeded = "" if seed is None else f", seed {seed}"
     return (
-        f"*{machine['name']}, {machine['threads']} threads, {machine['precision']}, torch "
-        f"{machine['torch']}, seed {record['settings']['seed']}, commit {record['commit']}*"
+        f"*{machine['name']}, {threads}, {machine['precision']}, torch {machine['torch']}{seeded}, "
+        f"commit {record['commit']}*"
     )
 
 

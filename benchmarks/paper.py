@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unlearnable.experiment import Scale
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.scale import Scale
 from unlearnable.report.recipe import markdown
 from unlearnable.reproducing import measured, records, written
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from unlearnable.experiment import Scale
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.scale import Scale
 from unlearnable.reproducing import measured, records
 
 RECORDS = Path(__file__).parent.parent / "results" / "paper"

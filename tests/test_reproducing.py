@@ -16,11 +16,11 @@ from unlearnable.experiment import (
     Noise,
     Published,
     Recipe,
-    Scale,
     Trial,
 )
 from unlearnable.provenance import code_hash
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.scale import Scale
 from unlearnable.reproducing import reproduce, verify
 from unlearnable.schedules import SCHEDULES
 from unlearnable.workshop import code_of

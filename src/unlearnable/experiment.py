@@ -1,17 +1,16 @@
 """What an experiment is made of: images, noises, trainings, and the entries of a table.
 
-A recipe is a function from a `Scale` to a `Recipe`; nothing here or in a recipe computes anything
-but the names of what is to be computed.
+Nothing here computes anything: these are the names of what is to be computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from unlearnable.errors import unknown
-from unlearnable.schedules import SCHEDULES, Schedule
+from unlearnable.schedules import Schedule
 from unlearnable.storage import sha256_json
 
 Measure = Literal["accuracy", "verification", "pixels"]
@@ -22,14 +21,6 @@ PROVENANCE: dict[Provenance, str] = {
     "L": "a later paper or leaderboard",
     "2nd": "quoted by others",
 }
-SCALES = ("quick", "paper")
-QUICK_MODELS = {
-    "vgg11": "vgg11:16",
-    "resnet18": "resnet18:16",
-    "resnet50": "resnet50:8",
-    "densenet121": "densenet121:8",
-}
-"""A quarter of the published widths, or less, for two cores."""
 
 
 @dataclass(frozen=True)
@@ -253,39 +244,6 @@ class Recipe:
             if row not in known:
                 raise unknown("row", row, known)
         return replace(self, entries=tuple(e for e in self.entries if not rows or e.row in rows))
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How large an experiment is: as published, or small enough for two cores."""
-
-    name: Literal["quick", "paper"] = "quick"
-
-    @property
-    def quick(self) -> bool:
-        """Whether it is the small one."""
-        return self.name == "quick"
-
-    def data(self, name: str, per_class: int = 1000) -> Data:
-        """A data set, at quick scale the first so many images of each class."""
-        return Data(name, per_class if self.quick else None)
-
-    def model(self, name: str) -> str:
-        """A model of the paper, at quick scale a narrow one."""
-        return QUICK_MODELS[name] if self.quick else name
-
-    def schedule(self, name: str, **changed: Any) -> Schedule:
-        """The paper's protocol for a data set; at quick scale ours, whatever the data."""
-        return replace(SCHEDULES["quick" if self.quick else f"paper:{name}"], **changed)
-
-    @property
-    def search(self) -> dict[str, object]:
-        """The settings of error-minimizing noise: the published search, or ours."""
-        return {} if self.quick else {"preset": "paper"}
-
-    def seeds(self, count: int = 3) -> tuple[int, ...]:
-        """For the figures that a finding rests on."""
-        return tuple(range(count))
 
 
 def learnability(figure: Figure, clean: Figure) -> float:

@@ -13,8 +13,9 @@ import numpy as np
 
 from unlearnable.data.sources import DATA_DIR, Source
 from unlearnable.errors import SettingError, unknown
-from unlearnable.experiment import SCALES, Entry, Figure, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Figure, Recipe, Trial
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.scale import SCALES, Scale
 from unlearnable.report.recipe import findings, write_recipe
 from unlearnable.runtime import Run, Tell, silent
 from unlearnable.storage import private_folder, read_json

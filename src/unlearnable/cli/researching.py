@@ -81,8 +81,8 @@ def reproduce(
 
 
 def _list_recipes(as_json: bool) -> None:
-    from unlearnable.experiment import Scale
     from unlearnable.recipes import RECIPES
+    from unlearnable.recipes.scale import Scale
 
     table = {name: recipe(Scale()) for name, recipe in RECIPES.items()}
     if as_json:

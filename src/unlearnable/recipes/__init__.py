@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unlearnable.experiment import Recipe, Scale
+from unlearnable.experiment import Recipe
 from unlearnable.recipes.adversarial import adversarial
 from unlearnable.recipes.as_released import as_released
 from unlearnable.recipes.classes import classes
 from unlearnable.recipes.faces import faces
 from unlearnable.recipes.figure1 import figure1
 from unlearnable.recipes.patches import patches
+from unlearnable.recipes.scale import Scale
 from unlearnable.recipes.stability import stability
 from unlearnable.recipes.table1 import table1
 from unlearnable.recipes.table2 import table2

@@ -7,10 +7,10 @@ from unlearnable.experiment import (
     Finding,
     Noise,
     Recipe,
-    Scale,
     Trial,
     learnability,
 )
+from unlearnable.recipes.scale import Scale
 
 WHOLE = {"epochs": 100, "policy": "steps"}
 
@@ -48,9 +48,5 @@ def adversarial(scale: Scale) -> Recipe:
                 ),
             ),
         ),
-        cuts=(
-            "500 images a class, ResNet-18 at a quarter of its width, 15 epochs, PGD of 3 steps.",
-        )
-        if scale.quick
-        else (),
+        cuts=scale.cuts("PGD of 3 steps.", per_class=500),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 VARIANTS: dict[str, dict[str, object]] = {
     "negative noise dropped": {"truncates": False},
@@ -25,7 +26,5 @@ def as_released(scale: Scale) -> Recipe:
         about="The published code clamps the noise, not the image, when it writes the data set, "
         "which drops all negative noise, and truncates to whole levels instead of rounding.",
         entries=tuple(entries),
-        cuts=("1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs.",)
-        if scale.quick
-        else (),
+        cuts=scale.cuts(),
     )

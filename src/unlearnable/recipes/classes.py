@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -50,9 +51,7 @@ def classes(scale: Scale) -> Recipe:
                 lambda found: all(_lost(found, part, row) <= 0.03 for part, row in rows),
             ),
         ),
-        cuts=("1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs.",)
-        if scale.quick
-        else (),
+        cuts=scale.cuts(),
         confusions=True,
     )
 

@@ -9,9 +9,9 @@ from unlearnable.experiment import (
     Noise,
     Published,
     Recipe,
-    Scale,
     Trial,
 )
+from unlearnable.recipes.scale import Scale
 
 IDENTITIES = tuple(f"s{number}" for number in range(1, 41))
 PROTECTED, SEEDS = IDENTITIES[:10], 5
@@ -74,10 +74,9 @@ def faces(scale: Scale) -> Recipe:
                 ),
             ),
         ),
-        cuts=(
+        cuts=scale.cuts(
             "40 identities of 10 photos in grey at 48 px, 8 to train and 2 to test with; ResNet-18 "
             "at a quarter of its width, 60 epochs. The published model has 10,575 identities.",
-        )
-        if scale.quick
-        else (),
+            per_class=None,
+        ),
     )

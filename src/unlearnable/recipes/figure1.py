@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 FORMS = ("sample-wise", "class-wise")
 CLEAN = ("clean", "clean")
@@ -55,14 +56,11 @@ def figure1(scale: Scale) -> Recipe:
                 lambda found: taken(found, ("random", "sample-wise")) <= 0.15,
             ),
         ),
-        cuts=(
-            "1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs.",
+        cuts=scale.cuts(
             "Class-wise random noise: the published late collapse needs longer training, and a "
             "prototype at this scale saw none; no bound is set.",
             "Error-maximizing noise: its surrogate is trained for 15 epochs, not to the end.",
-        )
-        if scale.quick
-        else (),
+        ),
         curves=True,
     )
 

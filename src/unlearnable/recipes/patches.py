@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 SIDES = (8, 16, 24)
 ON_TOP = {"uniform noise added": "uniform:8", "mean filter": "mean", "median filter": "median"}
@@ -32,10 +33,7 @@ def patches(scale: Scale) -> Recipe:
         about="Clean test accuracy of ResNet-18 on CIFAR-10 with noise in a square of each image, "
         "with two noises for each class, and with what a trainer may do about noise.",
         entries=tuple(entries),
-        cuts=(
-            "1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs. A patch of a "
-            "class is placed once for each published image, not anew in each epoch.",
-        )
-        if scale.quick
-        else (),
+        cuts=scale.cuts(
+            "A patch of a class is placed once for each published image, not anew in each epoch.",
+        ),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 SEARCHES: dict[str, dict[str, object]] = {
     "as by default": {},
@@ -34,7 +35,5 @@ def stability(scale: Scale) -> Recipe:
         about="Clean test accuracy of ResNet-18 on protected CIFAR-10, one setting of the search "
         "changed at a time. The paper states no such figures.",
         entries=tuple(entries),
-        cuts=("400 images a class, ResNet-18 at a quarter of its width, 15 epochs.",)
-        if scale.quick
-        else (),
+        cuts=scale.cuts(per_class=400),
     )

@@ -8,10 +8,10 @@ from unlearnable.experiment import (
     Noise,
     Published,
     Recipe,
-    Scale,
     Trial,
     learnability,
 )
+from unlearnable.recipes.scale import Scale
 
 DATA = ("svhn", "cifar10", "cifar100", "imagenet")
 MODELS = ("vgg11", "resnet18", "resnet50", "densenet121")
@@ -64,13 +64,12 @@ def table1(scale: Scale) -> Recipe:
                 ),
             ),
         ),
-        cuts=(
+        cuts=scale.cuts(
             "1,000 images a class of CIFAR-10 alone; ResNet-18 and VGG-11 at a quarter of their "
             "width, ResNet-50 at an eighth, DenseNet-121 at a quarter of its growth; 15 epochs.",
             "Class-wise noise on ResNet-18 alone.",
-        )
-        if scale.quick
-        else ("ImageNet: its first 100 classes, of which the search sees what is given.",),
+            per_class=None,
+        ),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Scale, Trial
+from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.recipes.scale import Scale
 
 PUBLISHED = {
     "sample-wise": {0.2: 94.38, 0.4: 93.10, 0.6: 91.90, 0.8: 86.85},
@@ -42,12 +43,7 @@ def table2(scale: Scale) -> Recipe:
                 lambda found: all(_added(found, row) <= 0.03 for row in rows),
             ),
         ),
-        cuts=(
-            "1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs; sample-wise "
-            "noise at two shares.",
-        )
-        if scale.quick
-        else (),
+        cuts=scale.cuts("Sample-wise noise alone, at two shares."),
     )
 
 

@@ -8,10 +8,10 @@ from unlearnable.experiment import (
     Noise,
     Published,
     Recipe,
-    Scale,
     Trial,
     learnability,
 )
+from unlearnable.recipes.scale import Scale
 
 AUGMENTATIONS = {
     "none": "none",
@@ -59,7 +59,5 @@ def table3(scale: Scale) -> Recipe:
                 ),
             ),
         ),
-        cuts=("1,000 images a class, ResNet-18 at a quarter of its width, 15 epochs.",)
-        if scale.quick
-        else (),
+        cuts=scale.cuts(),
     )

@@ -12,10 +12,10 @@ from unlearnable.experiment import (
     Noise,
     Published,
     Recipe,
-    Scale,
     Trial,
     learnability,
 )
+from unlearnable.recipes.scale import Scale
 
 SHIPS = 500
 MODELS = ("resnet18", "resnet50", "densenet121")
@@ -70,11 +70,10 @@ def transfer(scale: Scale) -> Recipe:
                 ),
             ),
         ),
-        cuts=(
+        cuts=scale.cuts(
             "Noise from 100 classes of 500 images at 32 px, not from 1,000 classes; 1,000 images "
             "a class of CIFAR-10, 100 a class of the hundred; ResNet-18 at a quarter of its width, "
             "15 epochs.",
-        )
-        if scale.quick
-        else (),
+            per_class=None,
+        ),
     )

@@ -23,7 +23,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "training": ("training.py", "DATA", "--test", "TEST"),
     "audit": ("audit.py", "DATA", "--test", "TEST"),
     "shapes": ("scaling.py", "shapes", "DATA"),
-    "images": ("scaling.py", "images", "DATA"),
+    "images": ("scaling.py", "images", "DATA", "--counts", "25000,50000"),
+    "images-few": ("scaling.py", "images", "DATA", "--counts", "1000,5000"),
 }
 """Each record's name, and the command that makes it."""
 

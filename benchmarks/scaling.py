@@ -27,6 +27,7 @@ import torch
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search
 from unlearnable.models import frozen, make_model
 from unlearnable.runtime import Run
@@ -120,7 +121,17 @@ def rate(model: torch.nn.Module, x: torch.Tensor, images: ImageSet, run: Run, ba
     rows = torch.arange(len(x), device=x.device)
     labels = torch.from_numpy(images.labels).to(x.device)
     delta = torch.zeros(x.shape, dtype=torch.float16, device=x.device)
-    search = Search(x, labels, delta, "sample-wise", 8, run, rows)
+    search = Search(
+        images=x,
+        labels=labels,
+        delta=delta,
+        index=rows,
+        layout=Layout("sample-wise"),
+        epsilon=8,
+        run=run,
+        rows=rows,
+        protected=rows,
+    )
     started = time.perf_counter()
     search.sweep(model, size=0.8, steps=STEPS, batch_size=batch)
     search.error(model)  # waits for the device

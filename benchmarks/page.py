@@ -13,6 +13,8 @@ matplotlib.use("svg")
 
 from matplotlib import pyplot as plt
 
+from unlearnable.report.table import grid
+
 ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results" / "benchmarks"
 PAGE, PLOT = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
@@ -74,7 +76,7 @@ def search_time(record: dict[str, Any]) -> str:
         f"its surrogate {facts['trained']} times on an image. The published loop takes "
         f"{record['textbook']['T']} steps on every image in each of its rounds, of which "
         f"{record['textbook']['rounds']} are reckoned: the fewest that it was seen to need.\n\n"
-        + table(("ours", "ours, class-wise", "published loop, one round", "ratio"), rows)
+        + grid(("ours", "ours, class-wise", "published loop, one round", "ratio"), rows)
         + f"\nMedian ratio: {record['median_ratio']} ×.\n"
     )
 
@@ -83,7 +85,7 @@ def search_rate(record: dict[str, Any]) -> str:
     rows = [(r["ours"], r["textbook"], r["bare"], f"{r['ratio']} ×") for r in record["repeats"]]
     return (
         f"## Input gradients a second, {record['surrogate']}\n\n"
-        + table(("ours", "published loop", "bare float32 gradient", "ratio"), rows)
+        + grid(("ours", "published loop", "bare float32 gradient", "ratio"), rows)
         + f"\nMedian ratio: {record['median_ratio']} ×. Ours does {record['gflops']} GFLOP/s "
         f"({record['gflop_an_image']} GFLOP an image); a product of large matrices does "
         f"{record['matrix_gflops']} GFLOP/s.\n"
@@ -98,7 +100,7 @@ def training(record: dict[str, Any]) -> str:
     whole = record["whole"]
     return (
         f"## Training, {record['settings']['model']}, {record['images']:,} images\n\n"
-        + table(("ours, an epoch", "plain DataLoader loop, an epoch", "ratio"), rows)
+        + grid(("ours, an epoch", "plain DataLoader loop, an epoch", "ratio"), rows)
         + f"\nMedian ratio: {record['median_ratio']:.2f} ×. After {record['settings']['epochs']} "
         f"epochs: {100 * whole['ours']['accuracy']:.1f} % against "
         f"{100 * whole['plain']['accuracy']:.1f} % clean test accuracy (one seed each).\n"
@@ -124,7 +126,7 @@ def ideas(record: dict[str, Any]) -> str:
         f"## Ideas for the search, {record['images']:,} images\n\n"
         "Clean test accuracy in % of target models trained on the noise, mean and lowest to "
         f"highest over seeds; {record['epochs']} epochs, batches of {record['batch_size']}. "
-        "Lower is better; `default` is what the search does.\n\n" + table(heads, rows)
+        "Lower is better; `default` is what the search does.\n\n" + grid(heads, rows)
     )
 
 
@@ -142,7 +144,7 @@ def audit(record: dict[str, Any]) -> str:
         f"{record['settings']['epochs']} epochs\n\n"
         f"It took {record['seconds']} s, {record['overhead']} × the sum of its trainings. As plain "
         f"DataLoader trainings without countermeasures, of {record['plain_training']} s each, the "
-        f"cells would take {record['ratio']} × as long.\n\n" + table(("cell", "training"), rows)
+        f"cells would take {record['ratio']} × as long.\n\n" + grid(("cell", "training"), rows)
     )
 
 
@@ -151,9 +153,8 @@ def shapes(record: dict[str, Any]) -> str:
     batches = sorted({r["batch"] for r in record["rates"]})
     rate = {(r["size"], r["batch"]): r["rate"] for r in record["rates"]}
     rows = [(f"{size} px", *(rate[size, batch] for batch in batches)) for size in sizes]
-    return (
-        f"## Input gradients a second by image size and batch, {record['surrogate']}\n\n"
-        + table(("size", *(f"batch {batch}" for batch in batches)), rows)
+    return f"## Input gradients a second by image size and batch, {record['surrogate']}\n\n" + grid(
+        ("size", *(f"batch {batch}" for batch in batches)), rows
     )
 
 
@@ -166,7 +167,7 @@ def images(record: dict[str, Any]) -> str:
     heads = ("images", "to λ", "per image", "signed steps", "trained", "rounds", "memory")
     few = " in small sets" * all(s["images"] < SMALL for s in record["searches"])
     title = f"## By number of images{few}, {record['settings']['surrogate']}\n\n"
-    return title + table(heads, rows)
+    return title + grid(heads, rows)
 
 
 SECTIONS = {
@@ -179,11 +180,6 @@ SECTIONS = {
     "shapes": shapes,
     "ideas": ideas,
 }
-
-
-def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 
 def circumstances(record: dict[str, Any]) -> str:

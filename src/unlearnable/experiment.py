@@ -30,6 +30,11 @@ class Published:
     value: float
     by: Provenance = "P"
 
+    @classmethod
+    def known(cls, value: float | None) -> Published | None:
+        """A figure of the paper's own, where it has one."""
+        return None if value is None else cls(value)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -132,6 +137,10 @@ class Trial:
         noise = f" {self.noise.method}" if self.noise else ""
         besides = f" {self.countermeasure}" if self.countermeasure != "none" else ""
         return f"{self.data.label} {self.arm}{noise}{besides} {self.model} seed {self.seed}"
+
+    def on(self, noise: Noise, arm: str = "protected", countermeasure: str = "none") -> Trial:
+        """The same training on images with a noise, or on a mix with them."""
+        return replace(self, noise=noise, arm=arm, countermeasure=countermeasure)
 
     def seeded(self, seed: int) -> Trial:
         """The same with another seed, its noise included."""

@@ -18,8 +18,8 @@ from unlearnable.recipes import RECIPES
 from unlearnable.recipes.scale import SCALES, Scale
 from unlearnable.report.recipe import findings, write_recipe
 from unlearnable.runtime import Run, Tell, silent
-from unlearnable.storage import private_folder, read_json
-from unlearnable.workshop import Workshop
+from unlearnable.storage import read_json
+from unlearnable.workshop import Workshop, work_folder
 
 FLOOR = 0.01
 """The least standard deviation that a repeated training is granted, in accuracy."""
@@ -86,7 +86,8 @@ def reproduce(
     """Run a recipe of the paper: its noises, its trainings, its table beside the published one.
 
     A training is kept in `out/cells` as soon as it is done, and is shared by all recipes with the
-    same `out`; it is run again only when the code that it depends on, or its data, have changed.
+    same `out`; it is run again only when the code that it depends on has changed. Other images
+    under the name of a data set are refused.
 
     Args:
         name: of a recipe.
@@ -118,11 +119,12 @@ def reproduce(
     )
     trials = list(recipe.trials())
     missing = [trial for trial in trials if not workshop.finished(trial)]
+    noises = workshop.noises_to_find(missing)
     plan = ReproductionPlan(
         trainings=len(trials),
         finished=len(trials) - len(missing),
-        noises=len(workshop.noises_to_find(missing)),
-        seconds=workshop.seconds(missing),
+        noises=len(noises),
+        seconds=workshop.seconds(missing, noises),
         cuts=recipe.cuts,
         hardware=workshop.run.hardware(),
     )
@@ -229,7 +231,7 @@ def verify(
     if not choices:
         raise SettingError(f"{out} holds no training of {name}: unlearnable reproduce {name}.")
     entry, trial = draw(choices)
-    with TemporaryDirectory(dir=private_folder(out / "work"), prefix="verify-") as scratch:
+    with TemporaryDirectory(dir=work_folder(out), prefix="verify-") as scratch:
         workshop = Workshop(
             out=Path(scratch),
             run=Run.start(device, tell=tell),

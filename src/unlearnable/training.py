@@ -49,7 +49,7 @@ class Learner:
         self.label_smoothing = label_smoothing
         self.mean: AveragedModel | None = None
         if average:  # Polyak and Juditsky, 1992; statistics of batch norm included
-            decay = get_ema_multi_avg_fn(average)  # type: ignore[no-untyped-call]
+            decay = get_ema_multi_avg_fn(average)
             self.mean = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
         self.optimizer = torch.optim.SGD(
             [p for p in self.model.parameters() if p.requires_grad],

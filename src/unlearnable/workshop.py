@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -72,14 +71,17 @@ class Workshop:
         wanted = dict.fromkeys((t.data, t.noise) for t in trials if t.noise is not None)
         return [(data, noise) for data, noise in wanted if not self._protected(data, noise)[1]]
 
-    def seconds(self, trials: Sequence[Trial]) -> float:
-        """About how long these will take here, their noises included."""
+    def seconds(self, trials: Sequence[Trial], noises: Sequence[tuple[Data, Noise]]) -> float:
+        """About how long these trainings and searches will take here."""
         spent = 0.0
-        for data, noise in self.noises_to_find(trials):
-            method = _method(noise)
+        for data, noise in noises:
             images, _ = self.images(noise.found_on or data)
-            spent += calibrate(method, images, self.run)[1] or 0.0
-        for bench, group in self._benches(trials, search=False):
+            spent += calibrate(_method(noise), images, self.run)[1] or 0.0
+        kinds: dict[tuple[Data, Schedule], list[Trial]] = {}
+        for trial in trials:
+            kinds.setdefault((trial.data, trial.schedule), []).append(trial)
+        for group in kinds.values():  # as if unprotected: noise takes no time to train on
+            bench = self._bench(group[0], self.images(group[0].data)[0])
             spent += bench.plan([self._cell(bench, trial) for trial in group]).seconds
         return spent
 
@@ -87,7 +89,9 @@ class Workshop:
         """Train, and keep a record of each as soon as its group is done."""
         done, jobs = 0, self.jobs or len(self.run.everywhere())
         (self.out / "cells").mkdir(parents=True, exist_ok=True)
-        for bench, group in self._benches(trials, search=True):
+        for _, together in groupby(trials, _images_of):
+            group = list(together)
+            bench = self._bench(group[0], self._published(group[0]))
             cells = [self._cell(bench, trial) for trial in group]
             bench.run = replace(self.run, tell=self._share(done, len(group), len(trials)))
             work_together(bench, cells, jobs)
@@ -153,73 +157,61 @@ class Workshop:
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(path, known)
 
-    @cached_property
-    def _work(self) -> Path:
-        self.out.mkdir(parents=True, exist_ok=True)
-        work = private_folder(self.out / "work")
-        write_bytes(work / ".gitignore", b"*\n")
-        return work
-
     def _protected(self, data: Data, noise: Noise) -> tuple[Path, bool]:
         """The folder of protected images, and whether it is complete."""
-        code = code_hash([*PROTECTING, type(_method(noise)).__module__])
-        name = sha256_json([asdict(data), asdict(noise), code])[:16]
-        folder = self._work / "noises" / name
+        name = sha256_json([asdict(data), asdict(noise), code_hash(_modules(noise))])[:16]
+        folder = work_folder(self.out) / "noises" / name
         manifest = private_beside(folder) / MANIFEST
         return folder, manifest.exists() and read_json(manifest)["state"] == "complete"
 
-    def _published(self, data: Data, noise: Noise) -> ImageSet:
-        """The protected images, read back from the disk."""
-        if (data, noise) not in self.published:
-            self.published[data, noise] = self._protect(data, noise)
-        return self.published[data, noise]
+    def _published(self, trial: Trial) -> ImageSet:
+        """The protected images of a training, read back from the disk; the clean ones if none."""
+        clean, _ = self.images(trial.data)
+        if trial.noise is None:
+            return clean
+        key = trial.data, trial.noise
+        if key not in self.published:
+            folder = self._protect(*key)
+            self.published[key] = paired(open_images(folder, size=trial.data.size), clean)
+        return self.published[key]
 
-    def _protect(self, data: Data, noise: Noise) -> ImageSet:
-        clean, (folder, complete) = self.images(data)[0], self._protected(data, noise)
-        if not complete:
-            method = _method(noise)
-            if noise.found_on is not None:
-                self._published(noise.found_on, replace(noise, found_on=None, classes=()))
-                method = Transferred(noise=str(private_beside(self._source(noise))))
-            folder.parent.mkdir(exist_ok=True)
-            protect(
-                clean,
-                folder,
-                method=method,
-                budget=Budget("linf", noise.epsilon),
-                rate=noise.rate,
-                classes=noise.classes,
-                seed=noise.seed,
-                device=self.run.device,
-                resume=True,
-                tell=self.run.tell,
-            )
-        return paired(open_images(folder, size=data.size), clean)
+    def _protect(self, data: Data, noise: Noise) -> Path:
+        """The folder of protected images, written if it is not complete."""
+        folder, complete = self._protected(data, noise)
+        if complete:
+            return folder
+        method = _method(noise)
+        if noise.found_on is not None:
+            other = self._protect(noise.found_on, replace(noise, found_on=None, classes=()))
+            method = Transferred(noise=str(private_beside(other)))
+        folder.parent.mkdir(exist_ok=True)
+        protect(
+            self.images(data)[0],
+            folder,
+            method=method,
+            budget=Budget("linf", noise.epsilon),
+            rate=noise.rate,
+            classes=noise.classes,
+            seed=noise.seed,
+            device=self.run.device,
+            resume=True,
+            tell=self.run.tell,
+        )
+        return folder
 
-    def _source(self, noise: Noise) -> Path:
-        """The protected images that a noise from other images was found on."""
-        assert noise.found_on is not None
-        return self._protected(noise.found_on, replace(noise, found_on=None, classes=()))[0]
-
-    def _benches(
-        self, trials: Sequence[Trial], *, search: bool
-    ) -> Iterator[tuple[Bench, list[Trial]]]:
-        """A bench for each run of trainings on the same images; unprotected without a search."""
-        for (data, noise, schedule, verifies), group in groupby(trials, _images_of):
-            clean, test = self.images(data)
-            yield (
-                Bench(
-                    clean,
-                    self._published(data, noise) if noise and search else clean,
-                    test,
-                    budget=Budget("linf", noise.epsilon if noise else 8),
-                    schedule=schedule,
-                    run=self.run,
-                    out=self._work,
-                    verifies=verifies,
-                ),
-                list(group),
-            )
+    def _bench(self, trial: Trial, published: ImageSet) -> Bench:
+        """The bench of a training and of all on the same images."""
+        clean, test = self.images(trial.data)
+        return Bench(
+            clean,
+            published,
+            test,
+            budget=Budget("linf", trial.noise.epsilon if trial.noise else 8),
+            schedule=trial.schedule,
+            run=self.run,
+            out=work_folder(self.out),
+            verifies=trial.verifies,
+        )
 
     def _cell(self, bench: Bench, trial: Trial) -> Cell:
         (arm, *_) = make_arms([trial.arm])
@@ -254,9 +246,22 @@ def code_of(trial: Trial) -> str:
     does = make_countermeasure(trial.countermeasure).does
     parts = getattr(does, "parts", (does,))
     modules = [*TRAINING, *(type(part).__module__ for part in parts)]
-    if trial.noise is not None:
-        modules += [*PROTECTING, type(_method(trial.noise)).__module__]
-    return code_hash(modules)
+    return code_hash([*modules, *(_modules(trial.noise) if trial.noise else ())])
+
+
+def work_folder(out: Path) -> Path:
+    """The private part of a folder of experiments, which no commit takes along."""
+    out.mkdir(parents=True, exist_ok=True)
+    work = private_folder(out / "work")
+    if not (work / ".gitignore").exists():
+        write_bytes(work / ".gitignore", b"*\n")
+    return work
+
+
+def _modules(noise: Noise) -> list[str]:
+    """The code that a noise depends on."""
+    methods = [type(_method(noise)), *([Transferred] if noise.found_on else [])]
+    return [*PROTECTING, *(method.__module__ for method in methods)]
 
 
 def _images_of(trial: Trial) -> tuple[Data, Noise | None, Schedule, bool]:

@@ -58,8 +58,10 @@ def reproduce(
         "data": _sources(data or []),
         "only": only or [],
         "out": out,
+        "device": device,
+        "data_dir": data_dir,
+        "download": download,
     }
-    given |= {"device": device, "data_dir": data_dir, "download": download}
     with progress(RUN_AGAIN) as tell:
         from unlearnable import reproducing
 
@@ -67,11 +69,7 @@ def reproduce(
             _tell_verification(reproducing.verify(name, **given, tell=tell), as_json)
             return
         done = reproducing.reproduce(
-            name,
-            **given,
-            jobs=jobs,
-            tell=tell,
-            announce=announce_reproduction,
+            name, **given, jobs=jobs, tell=tell, announce=announce_reproduction
         )
     if as_json:
         figures = [{"row": r, "column": c, **asdict(f)} for (r, c), f in done.figures.items()]

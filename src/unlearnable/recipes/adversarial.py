@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from unlearnable.experiment import (
     Entry,
     Finding,
@@ -22,16 +24,16 @@ def adversarial(scale: Scale) -> Recipe:
     steps = 3 if scale.quick else 10
     schedule = scale.schedule("cifar10", **({} if scale.quick else WHOLE))
     clean = Trial(scale.data("cifar10", 500), scale.model("resnet18"), schedule)
-    arms: dict[str, tuple[Noise | None, str]] = {"clean": (None, "clean")}
+    trained_on = {"clean": clean}
     for size in sizes:
         start = {"start": "random"} if size > 8 and not scale.quick else {}
         noise = Noise.of("em", {**scale.search, **start}, epsilon=size)
-        arms[f"protected, ε {size}"] = noise, "protected"
+        trained_on[f"protected, ε {size}"] = clean.on(noise)
     columns = {"no adversarial training": "none"}
     columns |= {f"radius {radius}": f"at:{radius}:steps={steps}" for radius in radii}
     entries = [
-        Entry(row, column, Trial(clean.data, clean.model, schedule, noise, arm, countermeasure))
-        for row, (noise, arm) in arms.items()
+        Entry(row, column, replace(trial, countermeasure=countermeasure))
+        for row, trial in trained_on.items()
         for column, countermeasure in columns.items()
     ]
     return Recipe(

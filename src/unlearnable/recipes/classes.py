@@ -27,14 +27,14 @@ def classes(scale: Scale) -> Recipe:
         entries.append(Entry(f"{part}, clean", "other classes", clean, classes=others))
         for form in ("sample-wise", "class-wise"):
             noise = Noise.of("em", {"form": form, **scale.search}, classes=names)
-            trial = Trial(clean.data, clean.model, clean.schedule, noise, "protected")
+            trial = clean.on(noise)
             row = f"{part}, {form}"
             rows.append((part, row))
             known = PUBLISHED.get((part, form), (None, None))
             for column, asked, value in zip(
                 ("protected classes", "other classes"), (names, others), known, strict=True
             ):
-                published = Published(value) if value is not None else None
+                published = Published.known(value)
                 entries.append(Entry(row, column, trial, classes=asked, published=published))
     return Recipe(
         title="Unlearnable classes",

@@ -31,8 +31,7 @@ def faces(scale: Scale) -> Recipe:
     )
     model, others = scale.model("resnet18"), IDENTITIES[len(PROTECTED) :]
     clean = Trial(data, model, schedule, verifies=True)
-    partly = Trial(data, model, schedule, part, "protected", verifies=True)
-    wholly = Trial(data, model, schedule, whole, "protected", verifies=True)
+    partly, wholly = clean.on(part), clean.on(whole)
     seeds = scale.seeds(SEEDS)
     recognised = [
         Entry(f"{row}, recognised", column, trial, seeds, classes=asked, published=published)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.experiment import (
+    Entry,
+    Figures,
+    Finding,
+    Noise,
+    Published,
+    Recipe,
+    Trial,
+    learnability,
+)
 from unlearnable.recipes.scale import Scale
 
 FORMS = ("sample-wise", "class-wise")
@@ -37,8 +46,7 @@ def figure1(scale: Scale) -> Recipe:
     for row, method in METHODS.items():
         for form in FORMS:
             noise = Noise.of(method, {"form": form, **_further(method, scale)})
-            protected = Trial(clean.data, clean.model, clean.schedule, noise, "protected")
-            entries.append(_entry((row, form), protected, scale))
+            entries.append(_entry((row, form), clean.on(noise), scale))
     return Recipe(
         title="Figure 1: learning curves",
         about="Clean test accuracy of ResNet-18 on CIFAR-10 with noise of 8 levels: only "
@@ -48,12 +56,12 @@ def figure1(scale: Scale) -> Recipe:
             Finding(
                 "Error-minimizing noise takes at least 70 % of the accuracy above chance.",
                 lambda found: all(
-                    taken(found, ("error-minimizing", form)) >= 0.7 for form in FORMS
+                    _taken(found, ("error-minimizing", form)) >= 0.7 for form in FORMS
                 ),
             ),
             Finding(
                 "Sample-wise random noise takes at most 15 % of it.",
-                lambda found: taken(found, ("random", "sample-wise")) <= 0.15,
+                lambda found: _taken(found, ("random", "sample-wise")) <= 0.15,
             ),
         ),
         cuts=scale.cuts(
@@ -66,9 +74,8 @@ def figure1(scale: Scale) -> Recipe:
 
 
 def _entry(place: tuple[str, str], trial: Trial, scale: Scale) -> Entry:
-    value = PUBLISHED.get(place)
     seeds = scale.seeds() if place in RESTS_ON else (0,)
-    return Entry(*place, trial, seeds, published=Published(value) if value else None)
+    return Entry(*place, trial, seeds, published=Published.known(PUBLISHED.get(place)))
 
 
 def _further(method: str, scale: Scale) -> dict[str, object]:
@@ -81,7 +88,6 @@ def _further(method: str, scale: Scale) -> dict[str, object]:
     return epochs if method == "error-maximizing" else {}
 
 
-def taken(found: Figures, place: tuple[str, str]) -> float:
+def _taken(found: Figures, place: tuple[str, str]) -> float:
     """The share of the clean arm's accuracy above chance that a noise takes away."""
-    clean, noisy = found[CLEAN], found[place]
-    return (clean.mean - noisy.mean) / (clean.mean - clean.chance)
+    return 1 - learnability(found[place], found[CLEAN])

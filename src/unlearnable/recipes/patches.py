@@ -16,7 +16,7 @@ def patches(scale: Scale) -> Recipe:
 
     def add(row: str, settings: dict[str, object], countermeasure: str = "none") -> None:
         noise = Noise.of("em", {**settings, **scale.search})
-        trial = Trial(start.data, start.model, start.schedule, noise, "protected", countermeasure)
+        trial = start.on(noise, countermeasure=countermeasure)
         entries.append(Entry(row, "accuracy", trial))
 
     for side in SIDES:

@@ -79,12 +79,11 @@ def _pair(data: str, form: str, model: str, scale: Scale) -> list[Entry]:
     settings = {"form": form, **scale.search, **further}
     noise = Noise.of("em", settings, epsilon=16 if data == "imagenet" else 8)
     clean = Trial(scale.data(data), scale.model(model), scale.schedule(data))
-    protected = Trial(clean.data, clean.model, clean.schedule, noise, "protected")
     published = PUBLISHED[form, model][DATA.index(data)]
     row = f"{data}, {form}, {model}"
     return [
         Entry(row, column, trial, published=Published(value))
         for column, trial, value in zip(
-            ("clean", "protected"), (clean, protected), published, strict=True
+            ("clean", "protected"), (clean, clean.on(noise)), published, strict=True
         )
     ]

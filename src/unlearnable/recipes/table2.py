@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
@@ -18,20 +20,17 @@ def table2(scale: Scale) -> Recipe:
     shares = (0.4, 0.8) if scale.quick else SHARES
     forms = ("sample-wise",) if scale.quick else tuple(WHOLE)
     start = Trial(scale.data("cifar10"), scale.model("resnet18"), scale.schedule("cifar10"))
-    entries = []
+    entries, rows = [], []
     for form in forms:
         noise = Noise.of("em", {"form": form, **scale.search})
         for share in shares:
             row = f"{form}, {100 * share:.0f} % protected"
-            mix = Trial(start.data, start.model, start.schedule, noise, f"mix:{share:g}")
-            part = Trial(start.data, start.model, start.schedule, None, f"part:{share:g}")
+            rows.append(row)
             value = Published(PUBLISHED[form][share])
-            entries.append(Entry(row, "mix", mix, published=value))
-            entries.append(Entry(row, "clean part alone", part))
-        whole = Trial(start.data, start.model, start.schedule, noise, "protected")
-        row = f"{form}, 100 % protected"
-        entries.append(Entry(row, "mix", whole, published=Published(WHOLE[form])))
-    rows = tuple(dict.fromkeys(entry.row for entry in entries if "100 %" not in entry.row))
+            entries.append(Entry(row, "mix", start.on(noise, f"mix:{share:g}"), published=value))
+            entries.append(Entry(row, "clean part alone", replace(start, arm=f"part:{share:g}")))
+        row, value = f"{form}, 100 % protected", Published(WHOLE[form])
+        entries.append(Entry(row, "mix", start.on(noise), published=value))
     return Recipe(
         title="Table 2: part of a data set protected",
         about="Clean test accuracy of ResNet-18 on CIFAR-10 when a share of the images is "

@@ -39,11 +39,9 @@ def table3(scale: Scale) -> Recipe:
     for row, countermeasure in AUGMENTATIONS.items():
         for form in ("sample-wise", "class-wise"):
             noise = Noise.of("em", {"form": form, **scale.search})
-            trial = Trial(
-                clean.data, clean.model, clean.schedule, noise, "protected", countermeasure
-            )
-            value = PUBLISHED.get((row, form))
-            entries.append(Entry(row, form, trial, published=Published(value) if value else None))
+            trial = clean.on(noise, countermeasure=countermeasure)
+            published = Published.known(PUBLISHED.get((row, form)))
+            entries.append(Entry(row, form, trial, published=published))
     return Recipe(
         title="Table 3: augmentations",
         about="Clean test accuracy of ResNet-18 trained on protected CIFAR-10 with stronger "

@@ -31,7 +31,7 @@ def transfer(scale: Scale) -> Recipe:
     for model in MODELS[:1] if scale.quick else MODELS:
         clean = Trial(target, scale.model(model), schedule)
         entries.append(Entry(f"{model}, CIFAR-10", "clean", clean))
-        noisy = Trial(target, clean.model, schedule, noise, "protected")
+        noisy = clean.on(noise)
         entries.append(Entry(f"{model}, CIFAR-10", "protected", noisy, published=Published(9.5)))
     many = "tinyimagenet100" if scale.quick else "cifar100"
     joined = Data(many, 100 if scale.quick else None, plus=(("cifar10", "ship", SHIPS),))
@@ -41,11 +41,8 @@ def transfer(scale: Scale) -> Recipe:
         classes=("ship",),
         found_on=Data("cifar10"),
     )
-    model, schedule = scale.model("resnet18"), scale.schedule("cifar100")
-    clean, noisy = (
-        Trial(joined, model, schedule),
-        Trial(joined, model, schedule, ships, "protected"),
-    )
+    clean = Trial(joined, scale.model("resnet18"), scale.schedule("cifar100"))
+    noisy = clean.on(ships)
     row = f"{SHIPS} ships among {many}"
     entries += [
         Entry(row, "all, clean", clean),

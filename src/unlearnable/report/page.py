@@ -7,12 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from unlearnable.report import sections
 from unlearnable.report.material import Material, read_run
 from unlearnable.report.public import redacted
 from unlearnable.report.table import HEADINGS, csv, lines, markdown, notes, percent
+from unlearnable.report.template import template
 from unlearnable.report.words import caveats, duration
 from unlearnable.storage import write_bytes
 
@@ -50,17 +49,9 @@ def write_report(run: Path | str, *, public: bool = False) -> Path:
 
 def rendered(material: Material, *, public: bool) -> str:
     """The page as HTML, every text escaped."""
-    house = Environment(
-        loader=PackageLoader("unlearnable.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    house.filters["percent"] = percent
     audit, samples = material.audit, material.samples
     shown = zip(lines(material.rows), material.rows, strict=True)
-    return house.get_template("report.html").render(
+    return template("report.html").render(
         public=public,
         audit=audit,
         missing=material.missing,

@@ -37,7 +37,11 @@ def plot(recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]) 
         sheet = Sheet(figsize=(8, height + below), layout="constrained")
         heights = [height, below] if below else [height]
         parts = sheet.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-        (_curves if recipe.curves else _lanes)(parts[0, 0].subplots(), recipe, figures, cells)
+        axes = parts[0, 0].subplots()
+        if recipe.curves:
+            _curves(axes, recipe, cells)
+        else:
+            _lanes(axes, recipe, figures)
         if below:
             _confusions(parts[1, 0], matrices)
         text = StringIO()
@@ -65,9 +69,7 @@ def _confusions(sheet: SubFigure, matrices: Mapping[str, dict[str, Any]]) -> Non
         axes.set_xticks(range(len(counts)), cell["classes"], fontsize=5, rotation=90)
 
 
-def _lanes(
-    axes: Axes, recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]
-) -> None:
+def _lanes(axes: Axes, recipe: Recipe, figures: Figures) -> None:
     """A lane for each entry: a ring where the published figure is, a dot where ours is."""
     for place, entry in enumerate(recipe.entries):
         figure = figures.get((entry.row, entry.column))
@@ -87,15 +89,12 @@ def _lanes(
     axes.grid(axis="x", alpha=0.3)
     axes.plot([], [], "o", color=OURS, ms=5, label="ours")
     axes.plot([], [], "o", mfc="none", mec=THEIRS, ms=8, linestyle="none", label="published")
-    chances = {figure.chance for figure in figures.values()}
-    for chance in chances:
+    for chance in {figure.chance for figure in figures.values()}:
         axes.axvline(100 * chance, color=INK, lw=0.8, ls=":", label="chance")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 
 
-def _curves(
-    axes: Axes, recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]
-) -> None:
+def _curves(axes: Axes, recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> None:
     """The accuracy of each entry's first seed after every epoch."""
     rows = list(dict.fromkeys(entry.row for entry in recipe.entries))
     columns = list(dict.fromkeys(entry.column for entry in recipe.entries))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from unlearnable.experiment import PROVENANCE, Entry, Figures, Recipe
 from unlearnable.report.plot import plot
-from unlearnable.report.table import percent
+from unlearnable.report.table import grid, percent
+from unlearnable.report.template import template
 from unlearnable.storage import write_bytes
 
 HEADINGS = ("row", "column", "published", "ours", "n", "difference")
@@ -31,10 +31,7 @@ def write_recipe(
         name: of the files.
     """
     picture = plot(recipe, figures, cells)
-    house = Environment(
-        loader=PackageLoader("unlearnable.report"), autoescape=True, undefined=StrictUndefined
-    )
-    html = house.get_template("recipe.html").render(
+    html = template("recipe.html").render(
         recipe=recipe,
         headings=HEADINGS,
         lines=lines(recipe, figures),
@@ -74,8 +71,7 @@ def notes(recipe: Recipe, cells: Cells) -> list[str]:
 
 def markdown(recipe: Recipe, figures: Figures, cells: Cells) -> str:
     """The table in Markdown, with its findings and notes."""
-    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *lines(recipe, figures)]
-    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    table = grid(HEADINGS, lines(recipe, figures))
     found = "".join(f"- {says} **{verdict}**\n" for says, verdict in findings(recipe, figures))
     parts = [f"## {recipe.title}", recipe.about, table.rstrip(), found.rstrip()]
     parts.append(" ".join(notes(recipe, cells)))

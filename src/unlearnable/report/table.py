@@ -56,9 +56,20 @@ def notes(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table in Markdown, with its notes below it."""
-    table = [HEADINGS, tuple("---" for _ in HEADINGS), *lines(rows)]
-    text = "".join(f"| {' | '.join(row)} |\n" for row in table)
-    return f"{text}\n{' '.join(notes(rows))}\n"
+    return f"{grid(HEADINGS, lines(rows))}\n{' '.join(notes(rows))}\n"
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown under its heads.
+
+    Example:
+        >>> print(grid(("arm", "n"), [("clean", 3)]), end="")
+        | arm | n |
+        | --- | --- |
+        | clean | 3 |
+    """
+    table = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in table)
 
 
 def csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from unlearnable.scoring import (
     learnability,
     mean_recall,
     recalls,
-    verification_auc,
+    verification,
 )
 
 Ints = NDArray[np.int64]
@@ -150,5 +150,13 @@ def test_the_area_under_the_roc_curve_counts_pairs_in_the_right_order_and_ties_b
     same = [unit[i] @ unit[j] for i, j in pairs if labels[i] == labels[j]]
     other = [unit[i] @ unit[j] for i, j in pairs if labels[i] != labels[j]]
     right = np.mean([[(a > b) + (a == b) / 2 for b in other] for a in same])
-    assert verification_auc(embeddings, labels) == pytest.approx(right, abs=1e-9)
-    assert verification_auc(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])) == 0.5
+    assert verification(embeddings, labels).area == pytest.approx(right, abs=1e-9)
+    assert verification(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])).area == 0.5
+
+
+def test_a_roc_curve_rises_from_the_pairs_found_without_a_false_one_to_all() -> None:
+    circle = np.array([0, 0.1, 2, 2.2, 4, 4.3])
+    embeddings = np.stack([np.cos(circle), np.sin(circle)], 1)
+    assert verification(embeddings, np.array([0, 0, 1, 1, 2, 2])).rates == [1.0] * 101
+    drawn = verification(np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])).rates
+    assert drawn == pytest.approx(np.linspace(0, 1, 101), abs=1e-4)

@@ -23,7 +23,7 @@ from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule
-from unlearnable.scoring import confusion, mean_recall, recalls, verification_auc
+from unlearnable.scoring import confusion, mean_recall, recalls, verification
 from unlearnable.storage import (
     finite,
     locked,
@@ -225,13 +225,13 @@ class Bench:
             **(self._verification(fitted) if self.verifies else {}),
         }
 
-    def _verification(self, fitted: Fitted) -> dict[str, float]:
+    def _verification(self, fitted: Fitted) -> dict[str, Any]:
         run, test = self.run, self.test
         found = embeddings(frozen(fitted.model, run.dtype), test, run)
         pixels = test.images.reshape(len(test), -1).astype(np.float32)
         return {
-            "verification": verification_auc(found, test.labels),
-            "pixels": verification_auc(pixels, test.labels),
+            "verification": asdict(verification(found, test.labels)),
+            "pixels": asdict(verification(pixels, test.labels)),
         }
 
     @cached_property

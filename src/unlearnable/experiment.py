@@ -5,7 +5,7 @@ Nothing here computes anything: these are the names of what is to be computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -69,7 +69,7 @@ class Noise:
     """What images are protected with: what `protect` is given.
 
     Attributes:
-        method, settings, epsilon, seed, rate, classes: as of `protect`.
+        method, settings, epsilon, seed, rate, classes: as of `protect`; `#3` is the third class.
         found_on: other images that class-wise noise is found on; it is then put on these.
     """
 
@@ -155,7 +155,7 @@ class Entry:
     Attributes:
         row, column: where it stands.
         trial: what is trained, for each of the seeds.
-        classes: the classes that the accuracy is about; all if there are none.
+        classes: the classes that the accuracy is about, `#3` the third; all if there are none.
         published: the paper's figure, if it has one.
         measure: what is measured; the others are areas under a ROC curve, of a model's embeddings
             and of the pixels themselves.
@@ -253,6 +253,16 @@ class Recipe:
             if row not in known:
                 raise unknown("row", row, known)
         return replace(self, entries=tuple(e for e in self.entries if not rows or e.row in rows))
+
+
+def named(classes: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Classes by name, where `#3` stands for the third that there is.
+
+    Example:
+        >>> named(("#2", "dog"), ("cat", "cow", "dog"))
+        ('cow', 'dog')
+    """
+    return tuple(known[int(one[1:]) - 1] if one.startswith("#") else one for one in classes)
 
 
 def learnability(figure: Figure, clean: Figure) -> float:

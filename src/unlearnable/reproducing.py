@@ -13,7 +13,7 @@ import numpy as np
 
 from unlearnable.data.sources import DATA_DIR, Source
 from unlearnable.errors import SettingError, unknown
-from unlearnable.experiment import Entry, Figure, Recipe, Trial
+from unlearnable.experiment import Entry, Figure, Recipe, Trial, named
 from unlearnable.recipes import RECIPES
 from unlearnable.recipes.scale import SCALES, Scale
 from unlearnable.report.recipe import findings, write_recipe
@@ -179,9 +179,10 @@ def measured(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[tuple[
 def value(entry: Entry, cell: dict[str, Any]) -> float:
     """What an entry is about, of a cell: as a rule its mean recall over the entry's classes."""
     if entry.measure != "accuracy":
-        return float(cell[entry.measure])
+        return float(cell[entry.measure]["area"])
     recall = dict(zip(cell["classes"], cell["recall"], strict=True))
-    return float(np.mean([recall[name] for name in entry.classes or recall]))
+    asked = named(entry.classes, cell["classes"]) or tuple(recall)
+    return float(np.mean([recall[name] for name in asked]))
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,30 @@ def confusion(predictions: NDArray[Any], labels: NDArray[Any], classes: int) -> 
     return flat.reshape(classes, classes)
 
 
-def verification_auc(embeddings: NDArray[Any], labels: NDArray[Any]) -> float:
-    """How well likeness tells whether two images are of one class: the area under the ROC curve.
+@dataclass(frozen=True)
+class Roc:
+    """A ROC curve.
 
-    Likeness is the cosine of two embeddings; 0.5 is chance, 1 is every pair right.
+    Attributes:
+        area: under it, 0..1; 0.5 is chance, 1 is every pair right.
+        rates: the true positive rate, 0..1, at 0, 1, … 100 % false positives.
+    """
+
+    area: float
+    rates: list[float]
+
+
+def verification(embeddings: NDArray[Any], labels: NDArray[Any]) -> Roc:
+    """How well likeness tells whether two images are of one class, over all pairs.
+
+    Likeness is the cosine of two embeddings.
 
     Args:
         embeddings: (n, d); their mean is taken off first.
         labels: (n,), of at least two classes, one of which has two images.
 
     Example:
-        >>> verification_auc(np.array([[1, 0], [2, 0.1], [-1, 1]]), np.array([0, 0, 1]))
+        >>> verification(np.array([[1, 0], [2, 0.1], [-1, 1]]), np.array([0, 0, 1])).area
         1.0
     """
     centred = embeddings - embeddings.mean(0)
@@ -63,11 +76,13 @@ def verification_auc(embeddings: NDArray[Any], labels: NDArray[Any]) -> float:
     first, second = np.triu_indices(len(labels), 1)
     likeness = (unit @ unit.T)[first, second]
     same = labels[first] == labels[second]
-    _, place, ties = np.unique(likeness, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]  # from 1; equal ones share the middle
-    positives = int(same.sum())
-    above = ranks[same].sum() - positives * (positives + 1) / 2  # Mann and Whitney, 1947
-    return float(above / (positives * (len(same) - positives)))
+    _, place = np.unique(-likeness, return_inverse=True)  # equal ones share a threshold
+    found, false = (
+        np.append(0, np.cumsum(np.bincount(place, weights=pairs))) / pairs.sum()
+        for pairs in (same, ~same)
+    )
+    rates = np.interp(np.linspace(0, 1, 101), false, found)
+    return Roc(float(np.trapezoid(found, false)), rates.round(4).tolist())
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import Source, open_images
 from unlearnable.data.tree import Split
 from unlearnable.errors import SettingError, SourceError
-from unlearnable.experiment import Data, Noise, Trial
+from unlearnable.experiment import Data, Noise, Trial, named
 from unlearnable.methods import Method, make_method
 from unlearnable.methods.calibration import calibrate
 from unlearnable.methods.transferred import Transferred
@@ -185,13 +185,14 @@ class Workshop:
             other = self._protect(noise.found_on, replace(noise, found_on=None, classes=()))
             method = Transferred(noise=str(private_beside(other)))
         folder.parent.mkdir(exist_ok=True)
+        images, _ = self.images(data)
         protect(
-            self.images(data)[0],
+            images,
             folder,
             method=method,
             budget=Budget("linf", noise.epsilon),
             rate=noise.rate,
-            classes=noise.classes,
+            classes=named(noise.classes, images.classes),
             seed=noise.seed,
             device=self.run.device,
             resume=True,

@@ -38,6 +38,7 @@ class AsReleased:
     of: Literal["em", "error-maximizing"] = setting("em", "the noise that it is made from")
     drops_negative: bool = setting(True, "whether negative noise is dropped")
     truncates: bool = setting(True, "whether levels are truncated, where they should be rounded")
+    preset: Literal["fast", "paper"] = setting("fast", "the search of error-minimizing noise")
     surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
     epochs: int = setting(60, "of the surrogate of error-maximizing noise", least=1)
     sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
@@ -73,5 +74,5 @@ class AsReleased:
             key: getattr(self, key) for key in ("form", "surrogate", "sweep_batch", "threads")
         }
         if self.of == "em":
-            return ErrorMinimizing(**shared)
+            return ErrorMinimizing(preset=self.preset, **shared)
         return ErrorMaximizing(epochs=self.epochs, **shared)

@@ -16,8 +16,11 @@ def as_released(scale: Scale) -> Recipe:
     """Error-minimizing noise as it should be, and as the published code writes it to a data set."""
     start = Trial(scale.data("cifar10"), scale.model("resnet18"), scale.schedule("cifar10"))
     entries = [Entry("clean", "accuracy", start)]
-    noises = {"as it should be": Noise.of("em", {"form": "sample-wise"})}
-    noises |= {row: Noise.of("as-released", settings) for row, settings in VARIANTS.items()}
+    noises = {"as it should be": Noise.of("em", {"form": "sample-wise", **scale.search})}
+    noises |= {
+        row: Noise.of("as-released", {**settings, **scale.search})
+        for row, settings in VARIANTS.items()
+    }
     entries += [Entry(row, "accuracy", start.on(noise)) for row, noise in noises.items()]
     return Recipe(
         title="As released",

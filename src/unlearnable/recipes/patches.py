@@ -13,19 +13,23 @@ def patches(scale: Scale) -> Recipe:
     """Noise of a part of each image, several noises a class, and two kinds of denoising."""
     start = Trial(scale.data("cifar10"), scale.model("resnet18"), scale.schedule("cifar10"))
     entries = [Entry("clean", "accuracy", start)]
+    fewer: dict[str, object] = {} if scale.quick else {"steps": 1, "stop_error": 0.1}
 
     def add(row: str, settings: dict[str, object], countermeasure: str = "none") -> None:
-        noise = Noise.of("em", {**settings, **scale.search})
+        noise = Noise.of("em", {**scale.search, **settings})
         trial = start.on(noise, countermeasure=countermeasure)
         entries.append(Entry(row, "accuracy", trial))
 
     for side in SIDES:
-        add(f"{side} px, centred, sample-wise", {"patch": side})
+        add(f"{side} px, centred, sample-wise", {"patch": side, **fewer})
     for side in SIDES:
-        add(f"{side} px, at random, sample-wise", {"patch": side, "place": "random"})
+        add(f"{side} px, at random, sample-wise", {"patch": side, "place": "random", **fewer})
     for side in SIDES:
-        add(f"{side} px, at random, one a class", {"shared": 1, "patch": side, "place": "random"})
-    add("two noises a class", {"shared": 2})
+        add(
+            f"{side} px, at random, one a class",
+            {"shared": 1, "patch": side, "place": "random", **fewer},
+        )
+    add("two noises a class", {"shared": 2, **fewer})
     for row, countermeasure in ON_TOP.items():
         add(f"sample-wise, {row}", {"form": "sample-wise"}, countermeasure)
     return Recipe(

@@ -28,7 +28,7 @@ def stability(scale: Scale) -> Recipe:
             key: scale.model(str(value)) if key == "surrogate" else value
             for key, value in settings.items()
         }
-        entries.append(Entry(row, "accuracy", start.on(Noise.of("em", named))))
+        entries.append(Entry(row, "accuracy", start.on(Noise.of("em", {**scale.search, **named}))))
     return Recipe(
         title="Stability of the search",
         about="Clean test accuracy of ResNet-18 on protected CIFAR-10, one setting of the search "

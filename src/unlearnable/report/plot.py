@@ -1,8 +1,8 @@
-"""The picture of a recipe as SVG: figures beside the published ones, or learning curves."""
+"""The picture of a recipe as SVG: figures beside the published ones, or curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any
 
@@ -30,24 +30,56 @@ DASHES = ("-", "--", "-.", ":")
 
 def plot(recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]) -> str:
     """The SVG, with a title and a description for those who do not see it."""
+    parts = _parts(recipe, figures, cells)
     with mpl.rc_context(STYLE):
-        height = 4.2 if recipe.curves else HEAD + LANE * len(recipe.entries)
-        matrices = _matrices(recipe, cells) if recipe.confusions else {}
-        below = SQUARE * -(-len(matrices) // ACROSS)
-        sheet = Sheet(figsize=(8, height + below), layout="constrained")
-        heights = [height, below] if below else [height]
-        parts = sheet.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-        axes = parts[0, 0].subplots()
-        if recipe.curves:
-            _curves(axes, recipe, cells)
-        else:
-            _lanes(axes, recipe, figures)
-        if below:
-            _confusions(parts[1, 0], matrices)
+        heights = [height for height, _ in parts]
+        sheet = Sheet(figsize=(8, sum(heights)), layout="constrained")
+        places = sheet.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
+        for place, (_, draw) in zip(places[:, 0], parts, strict=True):
+            draw(place)
         text = StringIO()
         about = {"Title": recipe.title, "Description": recipe.about, "Date": None}
         sheet.savefig(text, format="svg", metadata=about)
     return text.getvalue().replace("<svg ", '<svg role="img" ', 1)
+
+
+def _parts(
+    recipe: Recipe, figures: Figures, cells: Mapping[str, dict[str, Any]]
+) -> list[tuple[float, Callable[[SubFigure], None]]]:
+    """What stands below each other: the height of each in inches, and what draws it."""
+    parts: list[tuple[float, Callable[[SubFigure], None]]] = []
+    if recipe.curves:
+        parts.append((4.2, lambda sheet: _curves(sheet.subplots(), recipe, cells)))
+    else:
+        height = HEAD + LANE * len(recipe.entries)
+        parts.append((height, lambda sheet: _lanes(sheet.subplots(), recipe, figures)))
+    matrices = _matrices(recipe, cells) if recipe.confusions else {}
+    if matrices:
+        height = SQUARE * -(-len(matrices) // ACROSS)
+        parts.append((height, lambda sheet: _confusions(sheet, matrices)))
+    rocs = _rocs(recipe, cells)
+    if rocs:
+        parts.append((4.2, lambda sheet: _verified(sheet.subplots(), rocs)))
+    return parts
+
+
+def _rocs(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[str, list[float]]:
+    """The ROC curve of the first seed of each row that is about verification."""
+    return {
+        entry.row: cells[entry.trials[0].id][entry.measure]["rates"]
+        for entry in recipe.entries
+        if entry.measure != "accuracy" and entry.trials[0].id in cells
+    }
+
+
+def _verified(axes: Axes, rocs: Mapping[str, list[float]]) -> None:
+    """The ROC curves, and the diagonal of chance."""
+    for row, rates in rocs.items():
+        axes.plot(range(101), [100 * rate for rate in rates], label=row)
+    axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=":", label="chance")
+    axes.set(xlabel="false positives, %", ylabel="true positives, %", ylim=(0, 101))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def _matrices(recipe: Recipe, cells: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unlearnable import reproducing
+from unlearnable import reproducing, workshop
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError, SourceError
 from unlearnable.experiment import (
@@ -113,6 +113,14 @@ def test_a_training_whose_code_has_changed_is_run_again(out, tmp_path):
     done = reproduce("tiny", out=tmp_path, device="cpu")
     assert done.cells[NOISY.id]["accuracy"] <= 1
     assert done.cells[NOISY.id]["code"] == code_of(NOISY)
+
+
+def test_what_other_code_left_half_done_is_not_taken_up(tmp_path, monkeypatch):
+    reproduce("tiny", only=["discs"], out=tmp_path, device="cpu")
+    monkeypatch.setattr(workshop, "code_hash", lambda modules: "changed")
+    reproduce("tiny", only=["discs"], out=tmp_path, device="cpu")
+    trained = [path.parts[-3] for path in tmp_path.glob("work/*/cells/*.json")]
+    assert len(trained) == 2 and "bench-changed" in trained
 
 
 def test_other_images_of_the_same_name_are_refused(out):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -72,6 +73,11 @@ class Countermeasure:
     def cost(self) -> float:
         """About what a training with it takes, in trainings without; for estimates alone."""
         return 1.0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files of the user's that it reads: their contents count as its settings do."""
+        return ()
 
     def prepare(self, train: ImageSet, *, run: Run) -> ImageSet:
         """The stored training images changed, once and before `fit` sees them; never test images.

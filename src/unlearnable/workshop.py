@@ -31,6 +31,7 @@ from unlearnable.storage import private_folder, read_json, sha256_json, write_by
 
 TRAINING = ("unlearnable.training", "unlearnable.models", "unlearnable.arms")
 PROTECTING = ("unlearnable.noise",)
+BENCH = (*TRAINING, "unlearnable.cells", "unlearnable.countermeasures")
 LIBRARIES = ("unlearnable", "torch", "torchvision", "numpy", "pillow")
 KEPT = (
     *("accuracy", "peak_accuracy", "recall", "confusion", "epoch", "epochs", "seconds"),
@@ -201,7 +202,7 @@ class Workshop:
         return folder
 
     def _bench(self, trial: Trial, published: ImageSet) -> Bench:
-        """The bench of a training and of all on the same images."""
+        """The bench of a training and of all on the same images; other code begins another."""
         clean, test = self.images(trial.data)
         return Bench(
             clean,
@@ -210,7 +211,7 @@ class Workshop:
             budget=Budget("linf", trial.noise.epsilon if trial.noise else 8),
             schedule=trial.schedule,
             run=self.run,
-            out=work_folder(self.out),
+            out=private_folder(work_folder(self.out) / f"bench-{code_hash(BENCH)}"),
             verifies=trial.verifies,
         )
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unlearnable.countermeasures import make_countermeasure
 from unlearnable.countermeasures.pretrained import Pretrained
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
@@ -129,3 +130,14 @@ def test_the_learning_rate_is_a_share_of_the_usual() -> None:
     assert Pretrained(rate_share=0.5).schedule(Schedule(learning_rate=0.4)).learning_rate == 0.2
     with pytest.raises(SettingError, match="rate_share=0 is out of range"):
         Pretrained(rate_share=0)
+
+
+def test_other_weights_under_the_same_name_are_another_countermeasure(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    text = f"pretrained:{file}"
+    absent = make_countermeasure(text).settings
+    file.write_bytes(b"one")
+    first = make_countermeasure(f"gray+{text}").settings
+    file.write_bytes(b"other")
+    other = make_countermeasure(f"gray+{text}").settings
+    assert first[0] == other[0] and first[1] != other[1] != absent[0]

@@ -37,6 +37,7 @@ from unlearnable.countermeasures.uniform import Uniform
 from unlearnable.errors import SettingError, unknown
 from unlearnable.hooks import NOTHING, Countermeasure, Together
 from unlearnable.settings import as_dict, parse
+from unlearnable.storage import sha256_file
 
 COUNTERMEASURES: dict[str, type[Countermeasure]] = {
     # on stored images
@@ -92,7 +93,7 @@ class Named:
     Attributes:
         name: as in `jpeg:10+gray`; the same settings give the same name.
         does: the hooks.
-        settings: of each part, ready for JSON.
+        settings: of each part, with the hashes of the files that it reads, ready for JSON.
     """
 
     name: str
@@ -115,7 +116,7 @@ def make_countermeasure(text: str) -> Named:
         return Named("none", NOTHING, ())
     names, parts = zip(*(_part(part.strip()) for part in text.split("+")), strict=True)
     does = parts[0] if len(parts) == 1 else Together(parts)
-    return Named("+".join(names), does, tuple(as_dict(part) for part in parts))
+    return Named("+".join(names), does, tuple(map(_settings, parts)))
 
 
 def make_countermeasures(texts: Sequence[str]) -> list[Named]:
@@ -146,6 +147,11 @@ def _part(text: str) -> tuple[str, Countermeasure]:
         pairs[key if equals else order[0]] = rest if equals else value
     part = parse(cls, pairs)
     return _spelt(name, part), part
+
+
+def _settings(part: Countermeasure) -> dict[str, Any]:
+    files = {str(file): sha256_file(file) for file in part.files if file.is_file()}
+    return {**as_dict(part), **({"files": files} if files else {})}
 
 
 def _spelt(name: str, part: Countermeasure) -> str:

@@ -52,6 +52,12 @@ class Diffusion(Countermeasure):
         """A pass of the usual UNet is about four trainings, and the usual schedule 1,000 steps."""
         return 1 + 4000 * self.share
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The network and its schedule."""
+        parts = (Path(self.pipeline, part) for part in ("unet", "scheduler"))
+        return tuple(file for part in parts for file in sorted(part.glob("*")))
+
     def prepare(self, train: ImageSet, *, run: Run) -> ImageSet:
         """Purified, each image at its own size.
 

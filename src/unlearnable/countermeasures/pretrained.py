@@ -65,6 +65,11 @@ class Pretrained(Countermeasure):
     def __post_init__(self) -> None:
         check(self)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights, unless they are timm's."""
+        return () if self.weights == "timm" else (Path(self.weights),)
+
     def schedule(self, usual: Schedule) -> Schedule:
         """At a share of the usual learning rate."""
         return replace(usual, learning_rate=usual.learning_rate * self.rate_share)

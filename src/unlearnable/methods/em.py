@@ -12,8 +12,8 @@ when the surrogate reads the noise there do the other images get theirs, from th
 stronger too: what one finished surrogate asks of all images is more alike from image to image than
 what a surrogate asked of them while it changed.
 
-On a small set our surrogate is trained in smaller batches, and on images moved by up to a pixel.
-One that is not may settle on stripes a pixel wide, which random crops wipe out.
+Our surrogate is trained on images moved by up to a pixel; few of them, in smaller batches. One
+that never sees them moved may settle on stripes a pixel wide, which random crops wipe out.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from unlearnable.training import Learner, shuffled
 
 STEPS = {"step": 0.1, "leave": 0.0}
 LONGER = {"step": 0.4, "leave": 0.005}
+MOVED = {"augmentations": "crop:1"}
 PUBLISHED = {**STEPS, "augmentations": "", "batch_size": 512}
 PRESETS: dict[tuple[str, Form], dict[str, Any]] = {
     ("paper", "sample-wise"): {**PUBLISHED, "steps": 20, "subset": 1.0},
     ("paper", "class-wise"): {**PUBLISHED, "steps": 1, "subset": 0.2},
-    ("fast", "sample-wise"): {**LONGER, "steps": 6, "subset": 0.25},
-    ("fast", "class-wise"): {**STEPS, "steps": 1, "subset": 0.2},
+    ("fast", "sample-wise"): {**LONGER, **MOVED, "steps": 6, "subset": 0.25},
+    ("fast", "class-wise"): {**STEPS, **MOVED, "steps": 1, "subset": 0.2},
 }
 """What a setting left at None is, by preset and form. `paper` is the published search; `fast` takes
 fewer and larger steps, and none on images that have converged."""
 
 LARGEST_BATCH: dict[Form, int] = {"sample-wise": 512, "class-wise": 256}
-MOVED = "crop:1"
 MOST_PASSES = 2.5
 """How often a round trains on an image at most, unless the batch is set: a surrogate that has
 learnt a small set by heart asks for noise that is of no use to others."""
@@ -92,8 +92,7 @@ class ErrorMinimizing:
     stop_error: float = setting(0.01, "surrogate error that ends the search (λ)", least=0, most=1)
     rounds: int = setting(30, "most rounds, if the error is not reached before", least=1)
     augmentations: str | None = setting(
-        None,
-        "what the surrogate is trained through, as in `crop:4 flip`; none: `crop:1` on a small set",
+        None, "what the surrogate is trained through, as in `crop:4 flip`"
     )
     sweep_augmentations: str = setting("", "what sweeps see images through, as well")
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
@@ -234,35 +233,23 @@ class ErrorMinimizing:
         """The SGD batches of one round; the order goes on through epochs across rounds."""
         run, trainable = search.run, search.trainable
         batch_size = self._batch_size(len(trainable))
-        augmentations = self._augmentations(len(trainable))
         an_epoch = len(list(shuffled(len(trainable), batch_size, run, 0)))
         for number in range(first, first + self.batches):
             epoch, place = divmod(number, an_epoch)
             if number == first or place == 0:
                 order = list(shuffled(len(trainable), batch_size, run, epoch))
             rows = trainable[order[place]]
-            x = _view(augmentations, run, "train", number)(search.batch(rows))
+            x = _view(self.augmentations or "", run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
             search.trained += len(rows)
 
     def _batch_size(self, trainable: int) -> int:
         """Images to an SGD batch, where there are so many to train on."""
-        return self.batch_size or min(self._largest_batch, self._fair_batch(trainable))
-
-    def _augmentations(self, trainable: int) -> str:
-        """What the surrogate is trained through: on a small set, moved images."""
-        if self.augmentations is not None:
-            return self.augmentations
-        return MOVED if self._fair_batch(trainable) < self._largest_batch else ""
-
-    @property
-    def _largest_batch(self) -> int:
-        return LARGEST_BATCH[self._searched_as]
-
-    def _fair_batch(self, trainable: int) -> int:
-        """A batch with which no round trains on an image more than `MOST_PASSES` times."""
+        if self.batch_size:
+            return self.batch_size
         an_epoch = max(1, round(self.batches / MOST_PASSES))
-        return max(2, math.ceil(trainable / an_epoch))  # no remainder: see `shuffled`
+        fair = math.ceil(trainable / an_epoch)  # no remainder: see `shuffled`
+        return max(2, min(LARGEST_BATCH[self._searched_as], fair))
 
 
 def _view(augmentations: str, run: Run, *purpose: object) -> View:

@@ -13,34 +13,44 @@ from unlearnable.experiment import (
 )
 from unlearnable.recipes.scale import Scale
 
-IDENTITIES = tuple(f"s{number}" for number in range(1, 41))
-PROTECTED, SEEDS = IDENTITIES[:10], 5
+SEEDS = 5
 
 
 def faces(scale: Scale) -> Recipe:
-    """Partly protected identities (published: 50 of 10,575), and all of them protected."""
-    name, size = ("orlfaces", 48) if scale.quick else ("webface", 112)
-    data = Data(name, kept=2, size=size)
-    settings = {"form": "class-wise", "batch_size": 32, "stop_error": 0.1, **scale.search}
-    if not scale.quick:
-        settings["batches"] = 30
-    part = Noise.of("em", settings, epsilon=16, classes=PROTECTED)
-    whole = Noise.of("em", settings, epsilon=16)
-    schedule = scale.schedule(
-        "cifar10", epochs=60 if scale.quick else 50, batch_size=32, learning_rate=0.05
+    """Partly protected identities, and all of them protected."""
+    name, identities, some, size = (
+        ("orlfaces", 40, 10, 48) if scale.quick else ("webface", 10_575, 50, 112)
     )
-    model, others = scale.model("resnet18"), IDENTITIES[len(PROTECTED) :]
-    clean = Trial(data, model, schedule, verifies=True)
-    partly, wholly = clean.on(part), clean.on(whole)
+    numbers = [f"#{number + 1}" for number in range(identities)]
+    protected, others = tuple(numbers[:some]), tuple(numbers[some:])
+    # an eighth of an epoch to a round, as published; of eight photos a fifth would be too few
+    searched = {"batches": 1, "steps": 5, "subset": 1.0} if scale.quick else {"batches": 30}
+    settings = {"batch_size": 32, "stop_error": 0.1, **scale.search, **searched}
+    class_wise = {"form": "class-wise", **settings}
+    part = Noise.of("em", class_wise, epsilon=16, classes=protected)
+    schedule = scale.schedule(
+        "cifar10",
+        batch_size=32,
+        learning_rate=0.05,
+        **({"epochs": 60} if scale.quick else {"epochs": 50, "policy": "steps"}),
+    )
+    data = Data(name, kept=2, size=size)
+    clean = Trial(data, scale.model("resnet18"), schedule, verifies=True)
+    partly = clean.on(part)
+    wholly = clean.on(Noise.of("em", class_wise, epsilon=16))
     seeds = scale.seeds(SEEDS)
+    rows = [
+        ("clean", clean, seeds, (None, None)),
+        ("partly protected", partly, seeds, (Published(16, "2nd"), Published(86, "2nd"))),
+    ]
+    if scale.quick:  # what protects best here, and is not in the paper
+        own = Noise.of("em", {"batch_size": 32}, epsilon=16, classes=protected)
+        rows.append(("partly protected, sample-wise", clean.on(own), (0,), (None, None)))
     recognised = [
         Entry(f"{row}, recognised", column, trial, seeds, classes=asked, published=published)
-        for row, trial, known in (
-            ("clean", clean, (None, None)),
-            ("partly protected", partly, (Published(16, "2nd"), Published(86, "2nd"))),
-        )
+        for row, trial, seeds, known in rows
         for column, asked, published in zip(
-            ("protected identities", "others"), (PROTECTED, others), known, strict=True
+            ("protected identities", "others"), (protected, others), known, strict=True
         )
     ]
     verified = [
@@ -54,7 +64,7 @@ def faces(scale: Scale) -> Recipe:
     verified.append(Entry("verified by pixels alone", "AUC × 100", clean, measure="pixels"))
     return Recipe(
         title="Faces",
-        about="Recognition of ten protected identities and of the others, and whether the "
+        about=f"Recognition of {some} protected identities and of the others, and whether the "
         "embeddings of two test images tell that they show one person.",
         entries=(*recognised, *verified),
         findings=(
@@ -75,7 +85,8 @@ def faces(scale: Scale) -> Recipe:
         ),
         cuts=scale.cuts(
             "40 identities of 10 photos in grey at 48 px, 8 to train and 2 to test with; ResNet-18 "
-            "at a quarter of its width, 60 epochs. The published model has 10,575 identities.",
+            "at a quarter of its width, 60 epochs. The published model has 10,575 identities; "
+            "these few are told apart by their pixels alone, as the last row says.",
             per_class=None,
         ),
     )

@@ -147,12 +147,17 @@ def test_verify_runs_a_training_again_and_notices_a_wrong_record(out, tmp_path):
         verify("tiny", out=tmp_path, device="cpu")
 
 
-def test_the_hash_of_code_ignores_comments_and_follows_imports(tmp_path, monkeypatch):
+def test_the_hash_of_code_follows_imports_but_ignores_comments_and_what_changes_no_figure(
+    tmp_path, monkeypatch
+):
     from unlearnable import provenance
 
     package = tmp_path / "house"
     package.mkdir()
-    (package / "top.py").write_text('"""Says."""\nfrom house.below import f\n')
+    (package / "top.py").write_text(
+        '"""Says."""\nfrom house.below import f\nfrom house.errors import E\n'
+    )
+    (package / "errors.py").write_text("E = 1\n")
     below = package / "below.py"
     below.write_text("def f():\n    return 1\n")
     monkeypatch.setattr(provenance, "PACKAGE", package)
@@ -164,6 +169,8 @@ def test_the_hash_of_code_ignores_comments_and_follows_imports(tmp_path, monkeyp
 
     before = found()
     below.write_text('def f():\n    """Say one."""\n    return 1  # one\n')
+    assert found() == before
+    (package / "errors.py").write_text("E = 2\n")
     assert found() == before
     below.write_text("def f():\n    return 2\n")
     assert found() != before

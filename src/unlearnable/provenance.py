@@ -10,13 +10,17 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+KEEPERS = ("errors", "storage", "checkpoint", "data.files")
+"""Modules that keep, read or refuse things and so change no figure: images have hashes of their
+own."""
 
 
 def code_hash(modules: Iterable[str]) -> str:
     """A hash of modules of this package and of all that they import from it, 16 hex digits.
 
     It is taken of the syntax tree without docstrings: neither a comment nor a line break changes
-    it. A package's `__init__` counts only where something is imported from it by name.
+    it. A package's `__init__` counts only where something is imported from it by name, and
+    `KEEPERS` do not count.
 
     Args:
         modules: dotted names, such as `unlearnable.training`.
@@ -46,10 +50,11 @@ def _git(*arguments: str) -> str:
 
 def _closure(modules: Iterable[str]) -> set[str]:
     found: set[str] = set()
+    without = {f"{PACKAGE.name}.{name}" for name in KEEPERS}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found | without:
             found.add(name)
             waiting += _imports(_file(name))
     return found

@@ -4,6 +4,7 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 
 from unlearnable import RandomNoise, cli, protect
 from unlearnable.countermeasures import COUNTERMEASURES
@@ -119,3 +120,22 @@ def test_detect_gives_a_verdict(monkeypatch, capsys, tmp_path):
     protect(shapes(200), tmp_path / "out", method=RandomNoise("class-wise"), seed=0)
     status, out, _ = run(monkeypatch, capsys, "detect", str(tmp_path / "out"), "--json")
     assert status == 0 and json.loads(out)["verdict"] == "poisoned"
+
+
+def test_a_key_protects_new_photos_and_gives_them_back(monkeypatch, capsys, tmp_path):
+    out, key, new, more, back = (
+        str(tmp_path / name) for name in ("out", "out.private", "new", "more", "back")
+    )
+    (tmp_path / "new" / "disc").mkdir(parents=True)
+    Image.new("RGB", (32, 32), "grey").save(tmp_path / "new" / "disc" / "a.png")
+    words = ["--method", "random", "--form", "class-wise", "--seed", "1"]
+    assert run(monkeypatch, capsys, "protect", "shapes", out, *words)[0] == 0
+    status, said, _ = run(monkeypatch, capsys, "apply", key, new, "--out", more)
+    assert status == 0 and f"never {more}.private, nor the key" in said
+    status, said, _ = run(monkeypatch, capsys, "remove", key, more, "--out", back)
+    assert status == 0 and "1 photo without noise" in said
+    pixels = Image.open(tmp_path / "back" / "disc" / "a.png").getcolors()
+    assert pixels == [(1024, (128, 128, 128))]
+    picture = tmp_path / "key.png"
+    status, said, _ = run(monkeypatch, capsys, "inspect", key, "--picture", str(picture))
+    assert status == 0 and "class-wise noise" in said and picture.exists()

@@ -11,7 +11,7 @@ import unlearnable
 PUBLIC = {
     "COUNTERMEASURES", "METHODS", "Audit", "Budget", "Detection", "ErrorMaximizing",
     "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError",
-    "audit", "detect", "import_released", "open_images", "protect",
+    "apply", "audit", "detect", "import_released", "inspect", "open_images", "protect", "remove",
 }  # fmt: skip
 MODULES = sorted(
     module.name

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from unlearnable.applying import apply as apply
+    from unlearnable.applying import remove as remove
     from unlearnable.auditing import Audit as Audit
     from unlearnable.auditing import audit as audit
     from unlearnable.countermeasures import COUNTERMEASURES as COUNTERMEASURES
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from unlearnable.detecting import Detection as Detection
     from unlearnable.detecting import detect as detect
     from unlearnable.errors import UnlearnableError as UnlearnableError
+    from unlearnable.keys import inspect as inspect
     from unlearnable.methods import METHODS as METHODS
     from unlearnable.methods.em import ErrorMinimizing as ErrorMinimizing
     from unlearnable.methods.error_maximizing import ErrorMaximizing as ErrorMaximizing
@@ -44,11 +47,14 @@ _HOMES = {
     "RandomNoise": "methods.random",
     "Run": "runtime",
     "UnlearnableError": "errors",
+    "apply": "applying",
     "audit": "auditing",
     "detect": "detecting",
     "import_released": "released",
+    "inspect": "keys",
     "open_images": "data.sources",
     "protect": "protecting",
+    "remove": "applying",
 }
 
 __all__ = list(_HOMES)

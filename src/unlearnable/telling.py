@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unlearnable.applying import Applied
     from unlearnable.auditing import Audit
     from unlearnable.cells import AuditPlan
     from unlearnable.detecting import Detection
@@ -83,6 +84,34 @@ def print_protection(manifest: dict[str, Any], destination: Path, private: Path)
     )
     print(f"Publish {destination}; never {private}, with which the noise can be taken off.")
     print("Whether it protects is not known before it is measured: unlearnable audit --help")
+
+
+def print_applied(done: Applied, private: Path) -> None:
+    """Say what was written, and what to do with it."""
+    if done.files:
+        change = max(file.change for file in done.files)
+        print(
+            f"{len(done.files)} files in {done.destination}, each read back and compared: largest "
+            f"change {change} of 255."
+        )
+    print(f"Publish {done.destination}; never {private}, nor the key.")
+
+
+def print_key(facts: dict[str, Any], picture: Path | None) -> None:
+    """Say what a key is, a line for each fact."""
+    height, width = facts["size"]
+    budget = facts["budget"]
+    print(f"{facts['key']}: {facts['form']} noise, {facts['noises']} of {width}×{height} pixels")
+    print(f"budget {budget['norm']} {budget['size']}, largest value {facts['largest']} of 255")
+    if facts["classes"]:
+        print(f"for the classes {', '.join(facts['classes'])}")
+    if facts["method"]:
+        print(f"found by {facts['method']} with the seed {facts['seed']}")
+    if facts["published"]:
+        print(f"{facts['published']} files were published with it")
+    if picture:
+        print(f"see {picture}: ten times as strong")
+    print("Keep it to yourself: whoever has it can take the noise off.")
 
 
 def print_audit(found: Audit) -> None:

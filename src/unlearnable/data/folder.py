@@ -15,7 +15,7 @@ from unlearnable.data.gather import in_parallel
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.quality import psnr, ssim
 from unlearnable.errors import DamagedError, DestinationError
-from unlearnable.noise import Noise
+from unlearnable.noise import Budget, Noise
 from unlearnable.storage import LOCK, naming_the_place, write_bytes
 
 MANIFEST = "manifest.json"
@@ -64,14 +64,19 @@ def refuse_overlap(destination: Path, source: Path) -> None:
             )
 
 
-def refuse_occupied(destination: Path, *, resume: bool) -> None:
+def refuse_occupied(destination: Path, *, resume: bool, record: str = MANIFEST) -> None:
     """Refuse a destination that holds files already, unless they are of a run to be resumed.
+
+    Args:
+        destination: the folder to be filled.
+        resume: whether a run is to go on.
+        record: what such a run has left in the private folder.
 
     Raises:
         DestinationError: it is a file, or it or its private folder is not empty.
     """
     private = private_beside(destination)
-    going_on = resume and (private / MANIFEST).exists()
+    going_on = resume and (private / record).exists()
     for folder in (destination, private):
         if folder.exists() and not folder.is_dir():
             raise DestinationError(f"{folder} is a file: choose another destination.")
@@ -131,7 +136,28 @@ def _write_one(
     if noise is not None:
         index = row if noise.form == "sample-wise" else int(images.labels[row])
         protected = clean.recoloured(noise.add_to(clean.colours, index))
-    path = inside(destination, f"{origin.name}.png")
+    budget = noise.budget if noise else None
+    return publish(clean, protected, origin.name, destination, budget=budget, scratch=scratch)
+
+
+def publish(
+    clean: Picture,
+    protected: Picture,
+    name: str,
+    destination: Path,
+    *,
+    budget: Budget | None,
+    scratch: Path,
+) -> Written:
+    """Write one protected picture at `NAME.png`, and read it back to compare it with its original.
+
+    A file that is already there with the right pixels is kept.
+
+    Raises:
+        DestinationError: it cannot be written.
+        DamagedError: it does not read back as it should, or breaks the budget.
+    """
+    path = inside(destination, f"{name}.png")
     content = encode_png(protected)
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
         with naming_the_place(path):
@@ -141,8 +167,8 @@ def _write_one(
     if not np.array_equal(found.pixels, protected.pixels):
         raise DamagedError(f"{path} does not read back as it was written: check the disk.")
     change = found.colours.astype(np.int16) - clean.colours
-    if noise and not noise.budget.admits(change.transpose(2, 0, 1)[None]):
-        raise DamagedError(f"{path} breaks the budget {noise.budget}: this is a fault of ours.")
+    if budget and not budget.admits(change.transpose(2, 0, 1)[None]):
+        raise DamagedError(f"{path} breaks the budget {budget}: this is a fault of ours.")
     return Written(
         name=path.relative_to(destination).as_posix(),
         sha256=hashlib.sha256(content).hexdigest(),

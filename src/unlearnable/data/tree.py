@@ -28,7 +28,7 @@ def open_folder(folder: Path, split: Split, reading: Reading) -> ImageSet:
     _refuse_loose(base, classes)
     origins, labels, ignored = [], [], 0
     for label, name in enumerate(classes):
-        files, others = _images_below(base / name)
+        files, others = images_below(base / name)
         ignored += others
         for file in files:
             plain = file.relative_to(base).with_suffix("").as_posix()
@@ -76,7 +76,7 @@ def _refuse_loose(base: Path, classes: list[str]) -> None:
         )
 
 
-def _images_below(folder: Path) -> tuple[list[Path], int]:
+def images_below(folder: Path) -> tuple[list[Path], int]:
     """Image files at any depth, sorted by their path, and how many other files there are."""
     images, others = [], 0
     for place, folders, files in os.walk(folder, followlinks=True):

@@ -45,6 +45,27 @@ def triptych(clean: Sequence[NDArray[np.uint8]], protected: Sequence[NDArray[np.
     return buffer.getvalue()
 
 
+def sheet(tiles: Sequence[NDArray[np.uint8]], titles: Sequence[str], across: int = 6) -> bytes:
+    """A PNG with a title over each tile.
+
+    Args:
+        tiles: uint8, (H, W, 1 or 3).
+        titles: as many.
+        across: tiles to a row.
+    """
+    across = min(across, len(tiles))
+    wide, high = TILE + GAP, HEADER + TILE
+    out = Image.new("RGB", (GAP + across * wide, GAP + -(-len(tiles) // across) * high), "white")
+    pen, font = ImageDraw.Draw(out), ImageFont.load_default(14)
+    for place, (tile, title) in enumerate(zip(tiles, titles, strict=True)):
+        left, top = GAP + place % across * wide, place // across * high
+        pen.text((left, top + 12), title[:18], fill="black", font=font)
+        out.paste(_tile(tile), (left, top + HEADER))
+    buffer = io.BytesIO()
+    out.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def amplified(clean: NDArray[np.uint8], protected: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The change from the one to the other, `TIMES` times, about the middle grey."""
     change = protected.astype(np.int16) - clean

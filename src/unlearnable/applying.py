@@ -169,7 +169,8 @@ def remove(
     destination.mkdir(parents=True, exist_ok=True)
     written, skipped = _each(photos, one, strict=False, tell=_share(tell, "remove", len(photos)))
     if not written:
-        raise SourceError(skipped[0])
+        destination.rmdir()
+        raise SourceError(f"of {len(photos)} photos none can be had back: {skipped[0]}")
     return Applied(destination, tuple(written), tuple(skipped))
 
 

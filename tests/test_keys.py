@@ -173,6 +173,15 @@ def test_noise_of_each_image_is_taken_off_by_the_hash_of_its_file(made, tmp_path
         remove(made.private, [touched], tmp_path / "no")
 
 
+def test_what_was_published_without_noise_comes_back_as_it_is(tmp_path):
+    done = protect(shapes(40), tmp_path / "out", method=KEYED, seed=1, rate=0.5)
+    remove(done.private, [tmp_path / "out"], tmp_path / "back", approximate=True)
+    untouched = [file["name"] for file in done.manifest["files"] if file["change"] == 0]
+    assert len(untouched) == 20
+    for name in untouched:
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
 def test_a_key_says_what_it_is_and_is_shown(key, made, tmp_path):
     facts = inspect(key)
     assert facts["classes"] == ["disc", "star"] and facts["form"] == "class-wise"

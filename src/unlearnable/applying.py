@@ -155,7 +155,8 @@ def remove(
     def one(photo: Photo) -> Written:
         protected = photo.origin.picture()
         row = _row_of_published(opened, photo, chosen)
-        change = opened.change(row, protected.colours.shape)
+        shape = protected.colours.shape
+        change = np.zeros(shape, np.int16) if row is None else opened.change(row, shape)
         colours = _without(change, protected, photo, approximate=approximate)
         return publish(
             protected,
@@ -231,17 +232,20 @@ def _record_of(key: Key, private: Path, resume: bool) -> dict[str, Any]:
     return record
 
 
-def _row_of_published(key: Key, photo: Photo, chosen: str | None) -> int:
+def _row_of_published(key: Key, photo: Photo, chosen: str | None) -> int | None:
+    """The row that a protected photo took; none if it was published as it was."""
+    assert isinstance(photo.origin.encoded, Path)
+    known = key.published.get(sha256_file(photo.origin.encoded))
+    if known is not None and known[1] == 0:
+        return None
     if key.noise.form == "class-wise":
         return key.row_of(photo, chosen)
-    assert isinstance(photo.origin.encoded, Path)
-    known = key.files.get(sha256_file(photo.origin.encoded))
     if known is None:
         raise SourceError(
             f"{photo.origin} is none of the files that were published with {key.file}: its bytes "
             "have changed, or it was protected with another key."
         )
-    return known[1]
+    return known[0]
 
 
 def _without(

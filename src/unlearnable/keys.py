@@ -60,12 +60,10 @@ class Key:
         return {name: row for row, name in enumerate(names) if np.any(self.noise.values[row])}
 
     @cached_property
-    def files(self) -> dict[str, tuple[str, int]]:
-        """The files that were published with it, by hash: their names and rows."""
-        if self.manifest is None or self.noise.form == "class-wise":
-            return {}
-        listed = enumerate(self.manifest.get("files", ()))
-        return {file["sha256"]: (file["name"], row) for row, file in listed}
+    def published(self) -> dict[str, tuple[int, int]]:
+        """The files that were published with it, by hash: their places and largest changes."""
+        listed = enumerate((self.manifest or {}).get("files", ()))
+        return {file["sha256"]: (place, file["change"]) for place, file in listed}
 
     def row_of(self, photo: Photo, chosen: str | None) -> int:
         """The row that a photo takes: of the class that is named, or else of its folder.
@@ -119,8 +117,8 @@ def inspect(key: Path | str) -> dict[str, Any]:
         "method": settings.get("method"),
         "seed": settings.get("seed"),
         "unlearnable": noise.made_by.get("unlearnable"),
-        "published": len((opened.manifest or {}).get("files", ())),
-        "largest": int(np.abs(np.asarray(noise.values).astype(np.int16)).max(initial=0)),
+        "published": len(opened.published),
+        "largest": max(int(noise.values.max()), -int(noise.values.min())),
     }
 
 

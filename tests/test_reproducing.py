@@ -214,7 +214,8 @@ def test_sets_are_split_joined_and_protected_with_noise_found_elsewhere(tmp_path
     found, put = sorted(manifests, key=lambda manifest: "protected_classes" in manifest["settings"])
     assert found["settings"]["method"] == "random" and found["source"] == "shapes"
     assert put["search"]["from"]["bars"] == "bars" and put["protected"] == 4
-    assert "true positives" in done.page.read_text()
+    page = done.page.read_text()
+    assert "true positives" in page and "<image" not in page, "its policy shows no bitmap"
 
 
 def test_a_data_set_that_is_not_there_is_asked_for_by_name(tmp_path):

@@ -19,6 +19,7 @@ from unlearnable.data.folder import (
     publish,
     refuse_occupied,
     refuse_overlap,
+    unfinished_in,
 )
 from unlearnable.data.gather import in_parallel
 from unlearnable.data.photos import Photo, photos_in
@@ -81,36 +82,25 @@ def apply(
             f"{opened.file} holds a noise for each image that it was found on, and none for new "
             "ones: protect with --form class-wise to have a key for them."
         )
-    photos = photos_in(sources)
-    for source in sources:
-        refuse_overlap(destination, Path(source))
-    rows = {photo.origin.name: opened.row_of(photo, chosen) for photo in photos}
+    photos = _photos(sources, destination)
+    rows = {photo.name: opened.row_of(photo, chosen) for photo in photos}
     refuse_occupied(destination, resume=resume, record=APPLIED)
     private = private_folder(private_beside(destination))
     with locked(private):
         record = _record_of(opened, private, resume)
-        scratch = private_folder(private / "unfinished")
-
-        def one(photo: Photo) -> Written:
-            clean, name = photo.origin.picture(), photo.origin.name
-            protected = clean.recoloured(opened.noise.add_to(clean.colours, rows[name]))
-            _refuse_another(destination / f"{name}.png", protected)
-            return publish(
-                clean,
-                protected,
-                name,
-                destination,
-                budget=opened.noise.budget,
-                scratch=scratch,
-            )
-
         destination.mkdir(parents=True, exist_ok=True)
-        written, skipped = _each(
-            photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))
-        )
-        for left in scratch.iterdir():
-            left.unlink()
-        scratch.rmdir()
+        with unfinished_in(private) as scratch:
+
+            def one(photo: Photo) -> Written:
+                clean, name = photo.picture(), photo.name
+                protected = clean.recoloured(opened.noise.add_to(clean.colours, rows[name]))
+                _refuse_another(destination / f"{name}.png", protected)
+                budget = opened.noise.budget
+                return publish(clean, protected, name, destination, budget=budget, scratch=scratch)
+
+            written, skipped = _each(
+                photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))
+            )
         files = {file["name"]: file for file in record["files"]}
         files |= {file.name: asdict(file) for file in written}
         record.update(state="complete", files=list(files.values()), skipped=skipped)
@@ -146,14 +136,12 @@ def remove(
         UnlearnableError: something that the caller can put right.
     """
     opened, destination = Key.open(key), Path(destination).expanduser()
-    photos = photos_in(sources)
-    for source in sources:
-        refuse_overlap(destination, Path(source))
+    photos = _photos(sources, destination)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DestinationError(f"{destination} is not empty: choose another destination.")
 
     def one(photo: Photo) -> Written:
-        protected = photo.origin.picture()
+        protected = photo.picture()
         row = _row_of_published(opened, photo, chosen)
         shape = protected.colours.shape
         change = np.zeros(shape, np.int16) if row is None else opened.change(row, shape)
@@ -161,7 +149,7 @@ def remove(
         return publish(
             protected,
             protected.recoloured(colours),
-            photo.origin.name,
+            photo.name,
             destination,
             budget=opened.noise.budget,
             scratch=destination,
@@ -173,6 +161,14 @@ def remove(
         destination.rmdir()
         raise SourceError(f"of {len(photos)} photos none can be had back: {skipped[0]}")
     return Applied(destination, tuple(written), tuple(skipped))
+
+
+def _photos(sources: Sequence[Path | str], destination: Path) -> list[Photo]:
+    """The photos, none of which the destination could touch."""
+    photos = photos_in(sources)
+    for source in sources:
+        refuse_overlap(destination, Path(source))
+    return photos
 
 
 def _each(
@@ -234,15 +230,14 @@ def _record_of(key: Key, private: Path, resume: bool) -> dict[str, Any]:
 
 def _row_of_published(key: Key, photo: Photo, chosen: str | None) -> int | None:
     """The row that a protected photo took; none if it was published as it was."""
-    assert isinstance(photo.origin.encoded, Path)
-    known = key.published.get(sha256_file(photo.origin.encoded))
+    known = key.published.get(sha256_file(photo.file))
     if known is not None and known[1] == 0:
         return None
     if key.noise.form == "class-wise":
         return key.row_of(photo, chosen)
     if known is None:
         raise SourceError(
-            f"{photo.origin} is none of the files that were published with {key.file}: its bytes "
+            f"{photo.file} is none of the files that were published with {key.file}: its bytes "
             "have changed, or it was protected with another key."
         )
     return known[0]
@@ -255,18 +250,17 @@ def _without(
     colours = protected.colours.astype(np.int16)
     before = colours - change
     if not approximate:
-        assert isinstance(photo.origin.encoded, Path)
-        if photo.origin.encoded.suffix.lower() not in LOSSLESS:
+        if photo.file.suffix.lower() not in LOSSLESS:
             raise SourceError(
-                f"{photo.origin} is not in a lossless format, so its original cannot be had "
+                f"{photo.file} is not in a lossless format, so its original cannot be had "
                 "exactly: accept nearly the original by --approximate."
             )
         if ((before < 0) | (before > FULL)).any():
-            raise SourceError(f"{photo.origin} was not protected with this key, or not so.")
+            raise SourceError(f"{photo.file} was not protected with this key, or not so.")
         clipped = ((colours == FULL) & (change > 0)) | ((colours == 0) & (change < 0))
         if clipped.any():
             raise SourceError(
-                f"{photo.origin} has {int(clipped.any(2).sum())} pixels that may have been clipped "
+                f"{photo.file} has {int(clipped.any(2).sum())} pixels that may have been clipped "
                 "at black or white, so its original cannot be had exactly: accept nearly the "
                 "original by --approximate."
             )

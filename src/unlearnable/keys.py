@@ -82,7 +82,7 @@ class Key:
             if name in known:
                 return known[name]
         raise SettingError(
-            f"{photo.origin} lies in no folder with the name of a class of this key: name the "
+            f"{photo.file} lies in no folder with the name of a class of this key: name the "
             f"class by --class, one of {', '.join(known)}."
         )
 

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.data.folder import MANIFEST, private_beside, refuse_occupied, refuse_overlap, write
+from unlearnable.data.folder import (
+    MANIFEST,
+    private_beside,
+    refuse_occupied,
+    refuse_overlap,
+    unfinished_in,
+    write,
+)
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.part import Part
 from unlearnable.data.sources import DATA_DIR, Source, open_images
@@ -288,18 +295,15 @@ class _Job:
     def finish(self, noise: Noise) -> Protection:
         """Write the files, and what was found when they were read back."""
         self.destination.mkdir(parents=True, exist_ok=True)
-        scratch = private_folder(self.private / "unfinished")
-        for left in scratch.iterdir():
-            left.unlink()
         count = len(self.images)
 
         def tell(done: int) -> None:
             self.run.tell("write", done / count, files=f"{done}/{count}")
 
-        written = write(
-            self.images, noise, self.destination, chosen=self.chosen, scratch=scratch, tell=tell
-        )
-        scratch.rmdir()
+        with unfinished_in(self.private) as scratch:
+            written = write(
+                self.images, noise, self.destination, chosen=self.chosen, scratch=scratch, tell=tell
+            )
         changed = list(compress(written, self.chosen))
         self.manifest.update(
             largest_change=max(file.change for file in changed),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +38,9 @@ Size = Annotated[
     typer.Option(help="Working size in pixels, for images of mixed sizes.", show_default="auto"),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable images.")
+]
 
 
 def main() -> None:
@@ -87,6 +90,15 @@ def progress(stopped: str) -> Iterator[Any]:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         progress.close()
+
+
+def list_left_out(skipped: Iterable[str]) -> None:
+    """List the images that were left out, if any, and end with a status that says so."""
+    lines = [f"left out: {line}" for line in skipped]
+    for line in lines:
+        note(line)
+    if lines:
+        raise typer.Exit(SKIPPED)
 
 
 def listed(text: str) -> list[str]:

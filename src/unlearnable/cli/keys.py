@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli.app import GO_ON, SKIPPED, Json, Resume, app, progress
-from unlearnable.telling import note, print_applied, print_key
+from unlearnable.cli.app import GO_ON, Json, Resume, SkipUnreadable, app, list_left_out, progress
+from unlearnable.telling import print_applied, print_key
 
 Key = Annotated[Path, typer.Argument(help="A .private folder, or a noise file.")]
 Chosen = Annotated[
@@ -29,9 +29,7 @@ def apply(
     new: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
     chosen: Chosen = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable photos.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +51,7 @@ def apply(
         print(json.dumps({"destination": str(out), "files": [asdict(file) for file in done.files]}))
     else:
         print_applied(done, private_beside(out))
-    _list_left_out(done.skipped)
+    list_left_out(done.skipped)
 
 
 @app.command()
@@ -77,7 +75,7 @@ def remove(
     else:
         count = f"{len(done.files)} photo{'s' * (len(done.files) != 1)}"
         print(f"{count} without noise in {out}: keep to yourself.")
-    _list_left_out(done.skipped)
+    list_left_out(done.skipped)
 
 
 @app.command()
@@ -99,10 +97,3 @@ def inspect(
         print(json.dumps(facts))
     else:
         print_key(facts, picture)
-
-
-def _list_left_out(skipped: tuple[str, ...]) -> None:
-    for line in skipped:
-        note(f"left out: {line}")
-    if skipped:
-        raise typer.Exit(SKIPPED)

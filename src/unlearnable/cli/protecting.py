@@ -10,14 +10,15 @@ import typer
 
 from unlearnable.cli.app import (
     GO_ON,
-    SKIPPED,
     DataDir,
     Device,
     Download,
     Json,
     Resume,
     Size,
+    SkipUnreadable,
     app,
+    list_left_out,
     listed,
     progress,
 )
@@ -25,7 +26,6 @@ from unlearnable.errors import SettingError
 from unlearnable.telling import (
     announce_audit,
     announce_protection,
-    note,
     print_audit,
     print_protection,
 )
@@ -70,9 +70,7 @@ def protect(
     ] = None,
     data_dir: DataDir = Path("data"),
     download: Download = False,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable images.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
@@ -108,10 +106,7 @@ def protect(
         print(json.dumps({"destination": str(done.destination), **done.manifest}))
     else:
         print_protection(done.manifest, done.destination, done.private)
-    if done.skipped:
-        for line in done.skipped:
-            note(f"left out: {line}")
-        raise typer.Exit(SKIPPED)
+    list_left_out(done.skipped)
 
 
 @app.command()

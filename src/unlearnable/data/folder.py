@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.quality import psnr, ssim
 from unlearnable.errors import DamagedError, DestinationError
 from unlearnable.noise import Budget, Noise
-from unlearnable.storage import LOCK, naming_the_place, write_bytes
+from unlearnable.storage import LOCK, naming_the_place, private_folder, write_bytes
 
 MANIFEST = "manifest.json"
 BATCH = 512  # files between two reports of progress
@@ -87,6 +88,16 @@ def refuse_occupied(destination: Path, *, resume: bool, record: str = MANIFEST) 
                 else "choose another destination, or continue an interrupted run with --resume."
             )
             raise DestinationError(f"{folder} is not empty{',' if resume else ':'} {advice}")
+
+
+@contextmanager
+def unfinished_in(private: Path) -> Iterator[Path]:
+    """A private folder for files that are not whole yet, empty at first and gone in the end."""
+    scratch = private_folder(private / "unfinished")
+    for left in scratch.iterdir():
+        left.unlink()
+    yield scratch
+    scratch.rmdir()
 
 
 def write(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from unlearnable.data.files import Picture
 from unlearnable.data.imageset import Origin
 from unlearnable.data.tree import images_below
 from unlearnable.errors import SourceError
@@ -17,12 +18,22 @@ class Photo:
     """One photo of those that were named.
 
     Attributes:
-        origin: its file, and the name that what is made of it gets.
+        file: where it lies.
+        name: what is made of it gets: its path below the folder that was named, without a suffix.
         folders: the folders that it lies in, the innermost first.
     """
 
-    origin: Origin
+    file: Path
+    name: str
     folders: tuple[str, ...]
+
+    def picture(self) -> Picture:
+        """Decode it at its own size.
+
+        Raises:
+            SourceError: it cannot be used; the message names it and says why.
+        """
+        return Origin(self.name, self.file).picture()
 
 
 def photos_in(sources: Iterable[Path | str]) -> list[Photo]:
@@ -44,9 +55,9 @@ def photos_in(sources: Iterable[Path | str]) -> list[Photo]:
             name = file.relative_to(base).with_suffix("").as_posix()
             if name in found:
                 raise SourceError(
-                    f"{found[name].origin} and {file} would both become {name}.png: rename one, "
+                    f"{found[name].file} and {file} would both become {name}.png: rename one, "
                     "or do one after the other."
                 )
             folders = [*PurePosixPath(name).parent.parts[::-1], base.resolve().name]
-            found[name] = Photo(Origin(name, file), tuple(folders))
+            found[name] = Photo(file, name, tuple(folders))
     return [found[name] for name in sorted(found)]

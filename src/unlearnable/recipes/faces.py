@@ -23,7 +23,7 @@ def faces(scale: Scale) -> Recipe:
     )
     numbers = [f"#{number + 1}" for number in range(identities)]
     protected, others = tuple(numbers[:some]), tuple(numbers[some:])
-    # an eighth of an epoch to a round, as published; of eight photos a fifth would be too few
+    # a tenth of an epoch to a round, near the published; of eight photos a fifth would be too few
     searched = {"batches": 1, "steps": 5, "subset": 1.0} if scale.quick else {"batches": 30}
     settings = {"batch_size": 32, "stop_error": 0.1, **scale.search, **searched}
     class_wise = {"form": "class-wise", **settings}
@@ -47,8 +47,8 @@ def faces(scale: Scale) -> Recipe:
         own = Noise.of("em", {"batch_size": 32}, epsilon=16, classes=protected)
         rows.append(("partly protected, sample-wise", clean.on(own), (0,), (None, None)))
     recognised = [
-        Entry(f"{row}, recognised", column, trial, seeds, classes=asked, published=published)
-        for row, trial, seeds, known in rows
+        Entry(f"{row}, recognised", column, trial, each, classes=asked, published=published)
+        for row, trial, each, known in rows
         for column, asked, published in zip(
             ("protected identities", "others"), (protected, others), known, strict=True
         )

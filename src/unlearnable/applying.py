@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.data.files import Picture, decode
+from unlearnable.data.encoding import AS_PNG, Writing, is_lossless
+from unlearnable.data.files import Picture
 from unlearnable.data.folder import (
     BATCH,
+    Publisher,
     Written,
     private_beside,
-    publish,
     refuse_occupied,
     refuse_overlap,
     unfinished_in,
@@ -30,7 +31,6 @@ from unlearnable.runtime import Tell, silent
 from unlearnable.storage import locked, private_folder, read_json, sha256_file, write_json
 
 APPLIED = "applied.json"
-LOSSLESS = frozenset({".png", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,16 @@ def apply(
     destination: Path | str,
     *,
     chosen: str | None = None,
+    writing: Writing = AS_PNG,
     skip_unreadable: bool = False,
     resume: bool = False,
     tell: Tell = silent,
 ) -> Applied:
     """Protect new photos with noise that was found before.
 
-    `destination` gets a PNG of each photo, in the folders that it lay in, and nothing else; beside
-    it, `destination.private` keeps a record. Nothing is trained, and the photos stay as they are.
+    `destination` gets a file for each photo, in the folders that it lay in, and nothing else;
+    beside it, `destination.private` keeps a record. Nothing is trained, and the photos stay as they
+    are.
 
     Args:
         key: a `.private` folder with class-wise noise, or a noise file.
@@ -69,6 +71,7 @@ def apply(
         destination: a folder that is not there yet, or is empty.
         chosen: the class that all photos take; by default the key's only one, or the one that the
             folder of a photo is named after.
+        writing: in which format, PNG by default, and what the files tell.
         skip_unreadable: leave out, and list, photos that cannot be read.
         resume: go on with an interrupted run, or add to a folder that was filled with this key.
         tell: hears of progress.
@@ -90,13 +93,14 @@ def apply(
         record = _record_of(opened, private, resume)
         destination.mkdir(parents=True, exist_ok=True)
         with unfinished_in(private) as scratch:
+            publisher = Publisher(
+                destination, scratch, opened.noise.budget, writing, overwrites=False
+            )
 
             def one(photo: Photo) -> Written:
-                clean, name = photo.picture(), photo.name
-                protected = clean.recoloured(opened.noise.add_to(clean.colours, rows[name]))
-                _refuse_another(destination / f"{name}.png", protected)
-                budget = opened.noise.budget
-                return publish(clean, protected, name, destination, budget=budget, scratch=scratch)
+                clean = photo.picture()
+                protected = clean.recoloured(opened.noise.add_to(clean.colours, rows[photo.name]))
+                return publisher.publish(clean, protected, photo.origin)
 
             written, skipped = _each(
                 photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))
@@ -146,15 +150,9 @@ def remove(
         shape = protected.colours.shape
         change = np.zeros(shape, np.int16) if row is None else opened.change(row, shape)
         colours = _without(change, protected, photo, approximate=approximate)
-        return publish(
-            protected,
-            protected.recoloured(colours),
-            photo.name,
-            destination,
-            budget=opened.noise.budget,
-            scratch=destination,
-        )
+        return publisher.publish(protected, protected.recoloured(colours), photo.origin)
 
+    publisher = Publisher(destination, destination, opened.noise.budget, Writing(location=True))
     destination.mkdir(parents=True, exist_ok=True)
     written, skipped = _each(photos, one, strict=False, tell=_share(tell, "remove", len(photos)))
     if not written:
@@ -204,15 +202,6 @@ def _share(tell: Tell, stage: str, count: int) -> Callable[[int], None]:
     return lambda done: tell(stage, done / count, files=f"{done}/{count}")
 
 
-def _refuse_another(path: Path, protected: Picture) -> None:
-    """Refuse to write over what was made of another photo of the same name."""
-    if path.exists() and not np.array_equal(decode(path).pixels, protected.pixels):
-        raise DestinationError(
-            f"{path} is there already and was made of another photo: rename the new one, or choose "
-            "another --out."
-        )
-
-
 def _record_of(key: Key, private: Path, resume: bool) -> dict[str, Any]:
     """The record of what was put on photos here, begun if there is none."""
     path, own = private / APPLIED, read_json(key.file.with_suffix(".json"))["sha256"]
@@ -250,7 +239,7 @@ def _without(
     colours = protected.colours.astype(np.int16)
     before = colours - change
     if not approximate:
-        if photo.file.suffix.lower() not in LOSSLESS:
+        if not is_lossless(photo.file):
             raise SourceError(
                 f"{photo.file} is not in a lossless format, so its original cannot be had "
                 "exactly: accept nearly the original by --approximate."

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearnable.data.encoding import AS_PNG, Writing
 from unlearnable.data.folder import (
     MANIFEST,
     private_beside,
     refuse_occupied,
     refuse_overlap,
+    refuse_unkeepable,
     unfinished_in,
     write,
 )
@@ -107,6 +109,7 @@ def protect(
     size: int | None = None,
     seed: int | None = None,
     device: str = "auto",
+    writing: Writing = AS_PNG,
     data_dir: Path | str = DATA_DIR,
     download: bool = False,
     skip_unreadable: bool = False,
@@ -116,7 +119,7 @@ def protect(
 ) -> Protection:
     """Give a folder of images back, looking the same, protected.
 
-    `destination` gets the source's tree and names as PNG files and nothing else. Beside it,
+    `destination` gets the source's tree and names and nothing else. Beside it,
     `destination.private` keeps the noise, the seed, the checkpoints and the manifest: whoever has
     them can take the noise off again. The source is never written to.
 
@@ -131,6 +134,7 @@ def protect(
         size: working size for images of mixed sizes, in pixels.
         seed: decides every draw, and is part of the key; by default drawn from the system.
         device: "auto", "cpu", "cuda", …
+        writing: in which format files are written, PNG by default, and what they tell.
         data_dir: where torchvision's data sets lie.
         download: fetch a torchvision data set that is not there.
         skip_unreadable: leave out, and list, images that cannot be read.
@@ -159,6 +163,7 @@ def protect(
     images = open_images(
         source, size=size, data_dir=data_dir, download=download, skip_unreadable=skip_unreadable
     )
+    refuse_unkeepable(images, writing)
     private = private_folder(private_beside(destination))
     with locked(private):
         refuse_occupied(destination, resume=resume)
@@ -171,6 +176,7 @@ def protect(
             private=private,
             seed=seed,
             device=device,
+            writing=writing,
             tell=tell,
             resume=resume,
         )
@@ -191,6 +197,7 @@ class _Job:
     manifest: dict[str, Any]
     seconds: float | None
     chosen: NDArray[np.bool_]
+    writing: Writing
 
     @classmethod
     def begin(
@@ -204,6 +211,7 @@ class _Job:
         private: Path,
         seed: int | None,
         device: str,
+        writing: Writing,
         tell: Tell,
         resume: bool,
     ) -> _Job:
@@ -223,6 +231,7 @@ class _Job:
             "size": list(images.size),
             "seed": seed,
             "precision": run.precision,
+            "writing": asdict(writing),
             **part.settings(),
         }
         chosen = part.of(images, run.rng("part"))
@@ -243,7 +252,18 @@ class _Job:
             manifest = before
         else:
             write_json(path, manifest, private=True)
-        return cls(images, method, budget, destination, private, run, manifest, seconds, chosen)
+        return cls(
+            images,
+            method,
+            budget,
+            destination,
+            private,
+            run,
+            manifest,
+            seconds,
+            chosen,
+            writing,
+        )
 
     def plan(self) -> Plan:
         """What `announce` is told."""
@@ -302,13 +322,21 @@ class _Job:
 
         with unfinished_in(self.private) as scratch:
             written = write(
-                self.images, noise, self.destination, chosen=self.chosen, scratch=scratch, tell=tell
+                self.images,
+                noise,
+                self.destination,
+                scratch=scratch,
+                writing=self.writing,
+                chosen=self.chosen,
+                tell=tell,
             )
         changed = list(compress(written, self.chosen))
         self.manifest.update(
             largest_change=max(file.change for file in changed),
             psnr=round(float(np.mean([file.psnr for file in changed])), 2),
             ssim=round(float(np.mean([file.ssim for file in changed])), 4),
+            lossy=sum(not file.lossless for file in changed),
+            survived=round(float(np.mean([file.survived for file in changed])), 3),
             files=[asdict(file) for file in written],
         )
         self._remember("complete")

@@ -82,6 +82,8 @@ def print_protection(manifest: dict[str, Any], destination: Path, private: Path)
         f"change {manifest['largest_change']} of 255, PSNR {manifest['psnr']} dB, "
         f"SSIM {manifest['ssim']}."
     )
+    if manifest["lossy"]:
+        print(_lossy(manifest["lossy"], manifest["survived"]))
     print(f"Publish {destination}; never {private}, with which the noise can be taken off.")
     print("Whether it protects is not known before it is measured: unlearnable audit --help")
 
@@ -94,7 +96,17 @@ def print_applied(done: Applied, private: Path) -> None:
             f"{len(done.files)} files in {done.destination}, each read back and compared: largest "
             f"change {change} of 255."
         )
+        lossy = [file.survived for file in done.files if not file.lossless]
+        if lossy:
+            print(_lossy(len(lossy), sum(lossy) / len(lossy)))
     print(f"Publish {done.destination}; never {private}, nor the key.")
+
+
+def _lossy(count: int, survived: float) -> str:
+    return (
+        f"{count} of them are lossy: the noise kept its budget when it was handed to the encoder, "
+        f"which left {survived:.0%} of it and changed pixels of its own beyond the budget."
+    )
 
 
 def print_key(facts: dict[str, Any], picture: Path | None) -> None:

@@ -42,6 +42,20 @@ SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out, and list, unreadable images.")
 ]
 
+Format = Annotated[
+    str, typer.Option("--format", help="png, or keep: each file's own format and name.")
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        help="Of lossy files with --format keep, 1 to 100.", show_default="a JPEG's own, else 90"
+    ),
+]
+StripMetadata = Annotated[bool, typer.Option("--strip-metadata", help="Write no EXIF.")]
+KeepLocation = Annotated[
+    bool, typer.Option("--keep-location", help="Leave in where a photo was taken.")
+]
+
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on standard error and status 2."""
@@ -104,6 +118,13 @@ def list_left_out(skipped: Iterable[str]) -> None:
 def listed(text: str) -> list[str]:
     """The parts of a text with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def writing_of(form: str, quality: int | None, strip: bool, location: bool) -> Any:
+    """How files are to be written, from the options that say so."""
+    from unlearnable.data.encoding import Writing
+
+    return Writing(form, quality, metadata=not strip, location=location)
 
 
 def whole_numbers(text: str) -> list[int]:

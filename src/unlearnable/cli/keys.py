@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from unlearnable.cli.app import GO_ON, Json, Resume, SkipUnreadable, app, list_left_out, progress
+from unlearnable.cli.app import (
+    GO_ON,
+    Format,
+    Json,
+    KeepLocation,
+    Quality,
+    Resume,
+    SkipUnreadable,
+    StripMetadata,
+    app,
+    list_left_out,
+    progress,
+    writing_of,
+)
 from unlearnable.telling import print_applied, print_key
 
 Key = Annotated[Path, typer.Argument(help="A .private folder, or a noise file.")]
@@ -29,6 +42,10 @@ def apply(
     new: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
     chosen: Chosen = None,
+    file_format: Format = "png",
+    quality: Quality = None,
+    strip_metadata: StripMetadata = False,
+    keep_location: KeepLocation = False,
     skip_unreadable: SkipUnreadable = False,
     resume: Resume = False,
     as_json: Json = False,
@@ -37,12 +54,14 @@ def apply(
     from unlearnable.applying import apply as run
     from unlearnable.data.folder import private_beside
 
+    writing = writing_of(file_format, quality, strip_metadata, keep_location)
     with progress(GO_ON) as tell:
         done = run(
             key,
             new,
             out,
             chosen=chosen,
+            writing=writing,
             skip_unreadable=skip_unreadable,
             resume=resume,
             tell=tell,

@@ -13,14 +13,19 @@ from unlearnable.cli.app import (
     DataDir,
     Device,
     Download,
+    Format,
     Json,
+    KeepLocation,
+    Quality,
     Resume,
     Size,
     SkipUnreadable,
+    StripMetadata,
     app,
     list_left_out,
     listed,
     progress,
+    writing_of,
 )
 from unlearnable.errors import SettingError
 from unlearnable.telling import (
@@ -70,6 +75,10 @@ def protect(
     ] = None,
     data_dir: DataDir = Path("data"),
     download: Download = False,
+    file_format: Format = "png",
+    quality: Quality = None,
+    strip_metadata: StripMetadata = False,
+    keep_location: KeepLocation = False,
     skip_unreadable: SkipUnreadable = False,
     resume: Resume = False,
     as_json: Json = False,
@@ -77,6 +86,7 @@ def protect(
     """Give a folder of images back, looking the same, protected."""
     from unlearnable.noise import Budget
 
+    writing = writing_of(file_format, quality, strip_metadata, keep_location)
     chosen = _settings(settings or [], form=form, surrogate=surrogate)
     budget = None
     if epsilon is not None:
@@ -95,6 +105,7 @@ def protect(
             size=size,
             seed=seed,
             device=device,
+            writing=writing,
             data_dir=data_dir,
             download=download,
             skip_unreadable=skip_unreadable,

@@ -1,4 +1,4 @@
-"""A protected folder: the same tree and names, each file a PNG that is whole or absent."""
+"""A protected folder: the same tree and names, each file whole or absent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.data.files import Picture, decode, encode_png
+from unlearnable.data.encoding import AS_PNG, Encoding, Writing
+from unlearnable.data.files import Picture, decode
 from unlearnable.data.gather import in_parallel
-from unlearnable.data.imageset import ImageSet
-from unlearnable.data.quality import psnr, ssim
-from unlearnable.errors import DamagedError, DestinationError
+from unlearnable.data.imageset import ImageSet, Origin
+from unlearnable.data.quality import psnr, ssim, tiles
+from unlearnable.errors import DamagedError, DestinationError, SourceError
 from unlearnable.noise import Budget, Noise
 from unlearnable.storage import LOCK, naming_the_place, private_folder, write_bytes
 
@@ -28,11 +30,17 @@ UNCHANGED = 99.0  # dB, what an unchanged image counts as in a mean
 class Written:
     """One published file, as read back from the disk and compared with its original.
 
+    Of a picture of more than a megapixel, `psnr`, `ssim` and `survived` are about 16 squares.
+
     Attributes:
         name: its path below the destination.
         sha256: hash of its bytes.
-        change: the largest change of a pixel, in levels.
+        change: the largest change of a pixel, in levels, its encoder's own included.
         psnr, ssim: how close it is to the original.
+        lossless: whether the noise is in the file as it was found. Otherwise it kept the budget
+            when it was handed to the encoder, and the file as a whole need not.
+        survived: the share of the noise that the encoder left.
+        ratio: its size on the disk to that of its source; None if that was an array.
     """
 
     name: str
@@ -40,6 +48,9 @@ class Written:
     change: int
     psnr: float
     ssim: float
+    lossless: bool = True
+    survived: float = 1.0
+    ratio: float | None = None
 
 
 def private_beside(destination: Path) -> Path:
@@ -106,30 +117,39 @@ def write(
     destination: Path,
     *,
     scratch: Path,
+    writing: Writing = AS_PNG,
     chosen: NDArray[np.bool_] | None = None,
     tell: Callable[[int], None] = lambda done: None,
 ) -> list[Written]:
     """Publish every image with its noise, and read each file back to compare it with its original.
 
-    A file that is already there with the right pixels is kept, so an interrupted run goes on.
+    A file that is already there with the right bytes is kept, so an interrupted run goes on.
 
     Args:
         images: what to protect; an image that came from a file is decoded again at its own size.
         noise: a row an image, or a row a class.
-        destination: the folder to fill; it gets PNG files at `NAME.png` and nothing else.
+        destination: the folder to fill; it gets one file an image and nothing else.
         scratch: a private folder on the same file system, for files that are not whole yet.
+        writing: in which format.
         chosen: which images get the noise, (N,), while the others are written as they are; None:
             all.
         tell: called with the number of files done.
 
     Raises:
+        SourceError: an image's own format is to be kept and cannot hold the noise.
         DestinationError: a file cannot be written.
         DamagedError: a written file does not read back as it should, or breaks the budget.
     """
+    publisher = Publisher(destination, scratch, noise.budget, writing)
 
     def one(row: int) -> Written:
-        taken = noise if chosen is None or chosen[row] else None
-        return _write_one(images, taken, row, destination, scratch)
+        origin = images.origins[row]
+        clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
+        if chosen is not None and not chosen[row]:
+            return publisher.publish(clean, clean, origin)
+        index = row if noise.form == "sample-wise" else int(images.labels[row])
+        protected = clean.recoloured(noise.add_to(clean.colours, index))
+        return publisher.publish(clean, protected, origin)
 
     written: list[Written] = []
     for first in range(0, len(images), BATCH):
@@ -138,55 +158,107 @@ def write(
     return written
 
 
-def _write_one(
-    images: ImageSet, noise: Noise | None, row: int, destination: Path, scratch: Path
-) -> Written:
-    origin = images.origins[row]
-    clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
-    protected = clean
-    if noise is not None:
-        index = row if noise.form == "sample-wise" else int(images.labels[row])
-        protected = clean.recoloured(noise.add_to(clean.colours, index))
-    budget = noise.budget if noise else None
-    return publish(clean, protected, origin.name, destination, budget=budget, scratch=scratch)
+@dataclass(frozen=True)
+class Publisher:
+    """Where pictures are published, and how.
+
+    Attributes:
+        destination: the folder that is filled.
+        scratch: a private folder on the same file system, for files that are not whole yet.
+        budget: what every change must keep.
+        writing: in which format.
+        overwrites: whether a file that is there already with other bytes is written over.
+    """
+
+    destination: Path
+    scratch: Path
+    budget: Budget
+    writing: Writing = AS_PNG
+    overwrites: bool = True
+
+    def publish(self, clean: Picture, protected: Picture, origin: Origin) -> Written:
+        """Write a protected picture, and read it back to compare it with its original.
+
+        A file that is already there with the right bytes is kept.
+
+        Raises:
+            SourceError: the source's own format is to be kept and cannot hold it.
+            DestinationError: it cannot be written.
+            DamagedError: it does not read back as it should, or breaks the budget.
+        """
+        encoding = encoding_for(origin, self.writing)
+        path = inside(self.destination, origin.name + encoding.suffix)
+        change = protected.colours.astype(np.int16) - clean.colours
+        if not self.budget.admits(change.transpose(2, 0, 1)[None]):
+            raise DamagedError(f"{path} breaks the budget {self.budget}: this is a fault of ours.")
+        content = encoding.encode(protected, exif=self.writing.exif(protected))
+        if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+            if path.exists() and not self.overwrites:
+                raise DestinationError(
+                    f"{path} is there already and was made of another photo, or otherwise: rename "
+                    "the new one, or choose another --out."
+                )
+            with naming_the_place(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, content, scratch=self.scratch)
+        found = decode(path)
+        alike = np.array_equal(found.pixels, protected.pixels)
+        if found.pixels.shape != protected.pixels.shape or not (alike or not encoding.lossless):
+            raise DamagedError(f"{path} does not read back as it was written: check the disk.")
+        parts = list(zip(tiles(clean.colours), tiles(found.colours), strict=True))
+        before = _size(origin)
+        return Written(
+            name=path.relative_to(self.destination).as_posix(),
+            sha256=hashlib.sha256(content).hexdigest(),
+            change=int(np.abs(found.colours.astype(np.int16) - clean.colours).max(initial=0)),
+            psnr=round(min(psnr(*map(np.stack, zip(*parts, strict=True))), UNCHANGED), 3),
+            ssim=round(float(np.mean([ssim(a, b) for a, b in parts])), 5),
+            lossless=encoding.lossless,
+            survived=1.0 if encoding.lossless else round(_survived(clean, protected, encoding), 3),
+            ratio=round(len(content) / before, 3) if before else None,
+        )
 
 
-def publish(
-    clean: Picture,
-    protected: Picture,
-    name: str,
-    destination: Path,
-    *,
-    budget: Budget | None,
-    scratch: Path,
-) -> Written:
-    """Write one protected picture at `NAME.png`, and read it back to compare it with its original.
-
-    A file that is already there with the right pixels is kept.
+def encoding_for(origin: Origin, writing: Writing) -> Encoding:
+    """How an image is encoded.
 
     Raises:
-        DestinationError: it cannot be written.
-        DamagedError: it does not read back as it should, or breaks the budget.
+        SourceError: its own format is to be kept and cannot hold noise.
     """
-    path = inside(destination, f"{name}.png")
-    content = encode_png(protected)
-    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
-        with naming_the_place(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content, scratch=scratch)
-    found = decode(path)
-    if not np.array_equal(found.pixels, protected.pixels):
-        raise DamagedError(f"{path} does not read back as it was written: check the disk.")
-    change = found.colours.astype(np.int16) - clean.colours
-    if budget and not budget.admits(change.transpose(2, 0, 1)[None]):
-        raise DamagedError(f"{path} breaks the budget {budget}: this is a fault of ours.")
-    return Written(
-        name=path.relative_to(destination).as_posix(),
-        sha256=hashlib.sha256(content).hexdigest(),
-        change=int(np.abs(change).max(initial=0)),
-        psnr=round(min(psnr(clean.colours, found.colours), UNCHANGED), 3),
-        ssim=round(ssim(clean.colours, found.colours), 5),
-    )
+    encoded = origin.encoded
+    try:
+        return writing.encoding(encoded() if callable(encoded) else encoded)
+    except SourceError as reason:
+        raise SourceError(f"{origin} cannot be kept as it is: {reason}.") from reason
+
+
+def refuse_unkeepable(images: ImageSet, writing: Writing) -> None:
+    """Refuse images whose own format is to be kept and cannot hold noise, before any work.
+
+    Raises:
+        SourceError: names one.
+    """
+    if writing.format == "keep":
+        in_parallel(lambda origin: encoding_for(origin, writing), images.origins)
+
+
+def _size(origin: Origin) -> int | None:
+    """Bytes of the encoded source; None of an array."""
+    if isinstance(origin.encoded, Path):
+        return origin.encoded.stat().st_size
+    return origin.encoded().getbuffer().nbytes if origin.encoded else None
+
+
+def _survived(clean: Picture, protected: Picture, encoding: Encoding) -> float:
+    """The share of the noise that a lossy encoder leaves."""
+    before, left = 0.0, 0.0
+    for x, noisy in zip(tiles(clean.colours), tiles(protected.colours), strict=True):
+        change = noisy.astype(np.float64) - x
+        through = [decode(BytesIO(encoding.encode(Picture(part)))) for part in (noisy, x)]
+        after = through[0].colours.astype(np.float64) - through[1].colours
+        before += float(np.sum(change * change))
+        left += float(np.sum(after * change))
+    return left / before if before else 1.0
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -27,13 +27,18 @@ class Photo:
     name: str
     folders: tuple[str, ...]
 
+    @property
+    def origin(self) -> Origin:
+        """Where it came from, as of an image in a set."""
+        return Origin(self.name, self.file)
+
     def picture(self) -> Picture:
         """Decode it at its own size.
 
         Raises:
             SourceError: it cannot be used; the message names it and says why.
         """
-        return Origin(self.name, self.file).picture()
+        return self.origin.picture()
 
 
 def photos_in(sources: Iterable[Path | str]) -> list[Photo]:
@@ -55,7 +60,7 @@ def photos_in(sources: Iterable[Path | str]) -> list[Photo]:
             name = file.relative_to(base).with_suffix("").as_posix()
             if name in found:
                 raise SourceError(
-                    f"{found[name].file} and {file} would both become {name}.png: rename one, "
+                    f"{found[name].file} and {file} would both become {name}: rename one, "
                     "or do one after the other."
                 )
             folders = [*PurePosixPath(name).parent.parts[::-1], base.resolve().name]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 WINDOW = 7
 PEAK = 255.0
+BLOCK = 64  # pixels, the largest block of any usual encoder
+LARGEST = 1 << 20  # pixels up to which a picture is looked at as a whole
+TILE, TILES = 256, 4  # pixels to a side, a multiple of every encoder's blocks; along each side
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -31,6 +35,28 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
     top = (2 * mx * my + c1) * (2 * vxy + c2)
     return float(np.mean(top / ((mx**2 + my**2 + c1) * (vx + vy + c2))))
+
+
+def tiles(pixels: NDArray[Any]) -> list[NDArray[Any]]:
+    """A picture (H, W, C), or 16 squares of it if it is large: figures of it cost the same then.
+
+    The squares lie at the same places in pictures of one size, and on no encoder's blocks in part.
+    """
+    height, width = pixels.shape[:2]
+    if height * width <= LARGEST:
+        return [pixels]
+    return [
+        pixels[top : top + TILE, left : left + TILE]
+        for top in _starts(height)
+        for left in _starts(width)
+    ]
+
+
+def _starts(length: int) -> list[int]:
+    """Where squares begin along a side, spread evenly; one if it is short."""
+    room = max(0, length - TILE)
+    places = np.linspace(0, room, TILES if room >= TILE else 1)
+    return [int(place) // BLOCK * BLOCK for place in places]
 
 
 def _window_mean(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from unlearnable.auditing import Audit as Audit
     from unlearnable.auditing import audit as audit
     from unlearnable.countermeasures import COUNTERMEASURES as COUNTERMEASURES
+    from unlearnable.data.encoding import Writing as Writing
     from unlearnable.data.imageset import ImageSet as ImageSet
     from unlearnable.data.sources import open_images as open_images
     from unlearnable.detecting import Detection as Detection
     from unlearnable.detecting import detect as detect
     from unlearnable.errors import UnlearnableError as UnlearnableError
+    from unlearnable.job import Protection as Protection
     from unlearnable.keys import inspect as inspect
     from unlearnable.methods import METHODS as METHODS
     from unlearnable.methods.em import ErrorMinimizing as ErrorMinimizing
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from unlearnable.methods.random import RandomNoise as RandomNoise
     from unlearnable.noise import Budget as Budget
     from unlearnable.noise import Noise as Noise
-    from unlearnable.protecting import Protection as Protection
     from unlearnable.protecting import protect as protect
     from unlearnable.released import import_released as import_released
     from unlearnable.runtime import Run as Run
@@ -43,10 +44,11 @@ _HOMES = {
     "ErrorMinimizing": "methods.em",
     "ImageSet": "data.imageset",
     "Noise": "noise",
-    "Protection": "protecting",
+    "Protection": "job",
     "RandomNoise": "methods.random",
     "Run": "runtime",
     "UnlearnableError": "errors",
+    "Writing": "data.encoding",
     "apply": "applying",
     "audit": "auditing",
     "detect": "detecting",

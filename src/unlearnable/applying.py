@@ -27,6 +27,7 @@ from unlearnable.data.photos import Photo, photos_in
 from unlearnable.errors import DestinationError, SettingError, SourceError
 from unlearnable.keys import Key
 from unlearnable.noise import FULL
+from unlearnable.report.contact import write_contact_sheet
 from unlearnable.runtime import Tell, silent
 from unlearnable.storage import locked, private_folder, read_json, sha256_file, write_json
 
@@ -104,6 +105,15 @@ def apply(
 
             written, skipped = _each(
                 photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))
+            )
+        if written:
+            named = {photo.name: photo for photo in photos}
+            done = [named[file.name.rpartition(".")[0]] for file in written]
+            write_contact_sheet(
+                [file.name for file in written],
+                lambda place: done[place].picture().colours,
+                destination,
+                private,
             )
         files = {file["name"]: file for file in record["files"]}
         files |= {file.name: asdict(file) for file in written}

@@ -12,7 +12,8 @@ import numpy as np
 from unlearnable.auditing import Audit, audit
 from unlearnable.data.shapes import shapes
 from unlearnable.data.sources import open_images
-from unlearnable.protecting import Protection, protect
+from unlearnable.job import Protection
+from unlearnable.protecting import protect
 from unlearnable.report.pictures import triptych
 from unlearnable.runtime import Tell, silent
 from unlearnable.storage import write_bytes

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from unlearnable.cells import AuditPlan
     from unlearnable.detecting import Detection
     from unlearnable.experiment import Recipe
-    from unlearnable.protecting import Plan
+    from unlearnable.job import Plan
     from unlearnable.reproducing import Reproduction, ReproductionPlan, Verification
 
 

@@ -64,6 +64,13 @@ def protect(
     classes: Annotated[
         str | None, typer.Option(help="Classes to protect, as in cat,dog.", show_default="all")
     ] = None,
+    named: Annotated[
+        str | None,
+        typer.Option("--as", help="Take the source as photos of one class, called so: a key."),
+    ] = None,
+    background: Annotated[
+        str | None, typer.Option(help="With --as: the other classes, of the same kind.")
+    ] = None,
     size: Size = None,
     seed: Annotated[
         int | None, typer.Option(help="Part of the key.", show_default="drawn in secret")
@@ -87,6 +94,7 @@ def protect(
     from unlearnable.noise import Budget
 
     writing = writing_of(file_format, quality, strip_metadata, keep_location)
+    form = form or ("class-wise" if named else None)
     chosen = _settings(settings or [], form=form, surrogate=surrogate)
     budget = None
     if epsilon is not None:
@@ -102,6 +110,8 @@ def protect(
             budget=budget,
             rate=rate,
             classes=listed(classes or ""),
+            named=named,
+            background=background,
             size=size,
             seed=seed,
             device=device,

@@ -144,7 +144,7 @@ def write(
 
     def one(row: int) -> Written:
         origin = images.origins[row]
-        clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
+        clean = picture_of(images, row)
         if chosen is not None and not chosen[row]:
             return publisher.publish(clean, clean, origin)
         index = row if noise.form == "sample-wise" else int(images.labels[row])
@@ -156,6 +156,12 @@ def write(
         written += in_parallel(one, range(first, min(first + BATCH, len(images))))
         tell(len(written))
     return written
+
+
+def picture_of(images: ImageSet, row: int) -> Picture:
+    """An image at its own size: decoded again if it came from a file."""
+    origin = images.origins[row]
+    return Picture(images.images[row]) if origin.encoded is None else origin.picture()
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,29 @@ def gather(
     source: str,
     ignored: int = 0,
 ) -> ImageSet:
-    """Decode every image and bring it to the working size.
+    """Decode the images of a set and bring them to the working size.
 
     Raises:
-        SourceError: an image cannot be read (unless such are skipped), is under 8 pixels, or a
-            class has no image.
+        SourceError: as of `decoded`, or the set is none that can be protected.
+    """
+    return refuse_unusable(
+        decoded(origins, labels, classes, reading, source=source, ignored=ignored)
+    )
+
+
+def decoded(
+    origins: Sequence[Origin],
+    labels: Sequence[int],
+    classes: Sequence[str],
+    reading: Reading,
+    *,
+    source: str,
+    ignored: int = 0,
+) -> ImageSet:
+    """Decode images of whatever classes and bring them to the working size.
+
+    Raises:
+        SourceError: an image cannot be read (unless such are skipped), or is under 8 pixels.
     """
     skipped: dict[int, str] = {}
     shapes = _each(origins, _probe, skipped, reading)
@@ -80,7 +98,7 @@ def gather(
         skipped=tuple(skipped[row] for row in sorted(skipped)),
         ignored=ignored,
     )
-    return refuse_unusable(everything if len(kept) == len(origins) else everything.take(kept))
+    return everything if len(kept) == len(origins) else everything.take(kept)
 
 
 def refuse_unusable(images: ImageSet) -> ImageSet:

@@ -86,7 +86,8 @@ class ErrorMinimizing:
     )
     subset: float | None = setting(
         None,
-        "share of a class that sweeps use; sample-wise until λ is reached there, then all",
+        "share of a class that sweeps use, class-wise at least 50 images; sample-wise until λ is "
+        "reached there, then all",
         above=0,
         most=1,
     )
@@ -159,7 +160,8 @@ class ErrorMinimizing:
 
         Returns:
             What is worth remembering: the surrogate, its error after each round, whether λ was
-            reached, and per protected image the signed steps and how often the surrogate trained.
+            reached, whether it was before there was any noise, and per protected image the signed
+            steps and how often the surrogate trained.
         """
         name = surrogate_name(self.surrogate, run)
         search = Search.begin(
@@ -194,6 +196,7 @@ class ErrorMinimizing:
             "surrogate": name,
             "errors": errors,
             "reached": self._done(search, errors),
+            "known": search.before <= self.stop_error,
             **{kind: round(count / protected, 2) for kind, count in search.work().items()},
         }
 
@@ -213,6 +216,8 @@ class ErrorMinimizing:
         if not search.layout.shared and (reached or done + 1 == self.rounds):
             search.widen()  # if reached, untrained: the others have no noise yet to be learnt
         model = frozen(learner.model, search.run.dtype)
+        if not done:
+            search.before = search.error(model)
 
         def tell(share: float) -> None:
             figures = {"error": f"{errors[-1]:.1%}"} if errors else {}

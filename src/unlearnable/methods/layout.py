@@ -80,14 +80,17 @@ def stratified(
     share: float,
     rng: np.random.Generator,
     chosen: NDArray[np.bool_] | None = None,
+    *,
+    least: int = 1,
 ) -> NDArray[np.int64]:
-    """Sorted rows that hold this share of each class, and at least one image of it.
+    """Sorted rows that hold this share of each class, and no fewer images than `least` of it.
 
     Args:
         labels: (N,).
         share: above 0, at most 1.
         rng: draws them.
         chosen: the rows that there are to choose from, (N,); None: all.
+        least: images of a class, where it has so many.
     """
     chosen = np.ones(len(labels), np.bool_) if chosen is None else chosen
     if share >= 1:
@@ -95,5 +98,5 @@ def stratified(
     rows = []
     for label in np.unique(labels[chosen]):
         of_class = rng.permutation(np.flatnonzero((labels == label) & chosen))
-        rows.append(of_class[: max(1, round(share * len(of_class)))])
+        rows.append(of_class[: max(least, round(share * len(of_class)))])
     return np.sort(np.concatenate(rows))

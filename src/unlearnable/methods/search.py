@@ -21,6 +21,7 @@ from unlearnable.training import Learner
 
 ERROR_BATCH = 500
 USUAL_BATCH = 128  # images to an input gradient, where nothing was chosen or measured
+FEWEST = 50  # images that say what a noise of a class is to be, where the class has so many
 View = Callable[[Tensor], Tensor]
 """From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
 
@@ -51,6 +52,7 @@ class Search:
             they are, and the surrogate learns from them too.
         image_steps: signed steps taken so far, over all images.
         trained: images that the surrogate was trained on so far, each time counted.
+        before: the share of the images that it got wrong before the first sweep.
     """
 
     images: Tensor
@@ -64,6 +66,7 @@ class Search:
     protected: Tensor
     image_steps: int = 0
     trained: int = 0
+    before: float = 1.0
     undecided: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +118,16 @@ class Search:
             layout=layout,
             epsilon=epsilon,
             run=run,
-            rows=_rows(stratified(images.labels, share, run.rng("subset"), chosen), run),
+            rows=_rows(
+                stratified(
+                    images.labels,
+                    share,
+                    run.rng("subset"),
+                    chosen,
+                    least=FEWEST if layout.shared else 1,
+                ),
+                run,
+            ),
             protected=_rows(np.flatnonzero(chosen), run),
         )
         if layout.patch and not layout.shared:
@@ -270,7 +282,7 @@ class Search:
         self, checkpoint: Checkpoint, errors: list[float], learner: Learner | None = None
     ) -> None:
         """Keep the noise, the errors of the rounds so far and, if it goes on, the surrogate."""
-        where = {"errors": errors, "whole": self.whole, **self.work()}
+        where = {"errors": errors, "whole": self.whole, "before": self.before, **self.work()}
         weights = {} if learner is None else learner.state()
         checkpoint.save({"delta": self.delta, **weights}, where)
 
@@ -282,6 +294,7 @@ class Search:
         tensors, where = saved
         self.delta.copy_(tensors.pop("delta"))
         self.image_steps, self.trained = where["image_steps"], where["trained"]
+        self.before = where["before"]
         if where["whole"]:
             self.widen()
         if learner is not None:

@@ -1,0 +1,107 @@
+"""A contact sheet: photos beside their protected copies, for the owner's eye before publishing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from unlearnable.data.files import decode
+from unlearnable.report.pictures import data_uri
+from unlearnable.report.template import template
+from unlearnable.storage import write_bytes
+
+SHOWN = 12
+ZOOM = 80  # pixels of a side around the largest change
+SIDE, GAP, LINE = 3 * ZOOM, 12, 26
+COLUMNS = ("before", "after", "before, enlarged", "after, enlarged")
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A photo, and what was published of it.
+
+    Attributes:
+        clean, protected: uint8, (H, W, 1 or 3), of one size.
+    """
+
+    clean: NDArray[np.uint8]
+    protected: NDArray[np.uint8]
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Rows and columns of the square that was changed most."""
+        change = np.abs(self.protected.astype(np.int16) - self.clean).sum(2, dtype=np.int64)
+        height, width = (min(ZOOM, length) for length in change.shape)
+        sums = np.pad(change, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        rows = sums[height:] - sums[:-height]
+        energy = rows[:, width:] - rows[:, :-width]
+        top, left = divmod(int(energy.argmax()), energy.shape[1])
+        return slice(top, top + height), slice(left, left + width)
+
+    def views(self) -> list[Image.Image]:
+        """Both as a whole, and the square that was changed most, pixels enlarged."""
+        both, near = (self.clean, self.protected), self.place
+        return [*map(_fitted, both), *(_fitted(pixels[near]) for pixels in both)]
+
+
+def write_contact_sheet(
+    names: Sequence[str],
+    original: Callable[[int], NDArray[np.uint8]],
+    published: Path,
+    private: Path,
+) -> None:
+    """Write `contact.png` and `contact.html` to a private folder: they show originals.
+
+    Args:
+        names: the files that were published; of many, twelve are shown, spread evenly over all.
+        original: gives the colours of the one at a place before it had noise.
+        published: the folder of the files.
+        private: where the sheet goes.
+    """
+    count = len(names)
+    rows = []
+    for place in sorted(set(np.linspace(0, count - 1, min(count, SHOWN)).astype(int).tolist())):
+        pair = Pair(original(place), decode(published / names[place]).colours)
+        rows.append((names[place], pair.views()))
+    write_bytes(private / "contact.png", _sheet(rows), private=True)
+    page = template("contact.html").render(
+        columns=COLUMNS,
+        count=count,
+        rows=[(name, [data_uri(np.asarray(view)) for view in views]) for name, views in rows],
+    )
+    write_bytes(private / "contact.html", page.encode(), private=True)
+
+
+def _sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> bytes:
+    """A PNG with a row for each photo."""
+    wide, high = SIDE + GAP, SIDE + LINE + GAP
+    sheet = Image.new("RGB", (GAP + len(COLUMNS) * wide, LINE + GAP + len(rows) * high), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for column, title in enumerate(COLUMNS):
+        pen.text((GAP + column * wide, GAP), title, fill="black", font=font)
+    for row, (name, views) in enumerate(rows):
+        top = LINE + GAP + row * high
+        pen.text((GAP, top), name, fill="grey", font=font)
+        for column, view in enumerate(views):
+            sheet.paste(view, (GAP + column * wide, top + LINE))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _fitted(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Made smaller to fit a tile, or each pixel as many times larger as it has room."""
+    flat = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image = Image.fromarray(flat).convert("RGB")
+    times = SIDE // max(image.size)
+    if times:
+        size = (image.width * times, image.height * times)
+        return image.resize(size, Image.Resampling.NEAREST)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return image

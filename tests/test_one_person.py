@@ -1,6 +1,5 @@
 """One person's photos as one class among those of a background."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,12 +13,11 @@ from unlearnable.keys import Key
 @pytest.fixture
 def mine(tmp_path):
     """A flat folder of photos of sizes of their own, with one in a folder below."""
-    rng = np.random.default_rng(1)
+    star = shapes(60).only("star")
     for number, name in enumerate(("a", "b", "holidays/c", "d")):
         path = tmp_path / "me" / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(40, 216, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((50 + number, 40), 3).save(path, quality=95)
+        Image.fromarray(star.images[number]).resize((50 + number, 40), 3).save(path, quality=95)
     return tmp_path / "me"
 
 

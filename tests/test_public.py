@@ -10,7 +10,7 @@ import unlearnable
 
 PUBLIC = {
     "COUNTERMEASURES", "METHODS", "Audit", "Budget", "Detection", "ErrorMaximizing",
-    "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError",
+    "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError", "Writing",
     "apply", "audit", "detect", "import_released", "inspect", "open_images", "protect", "remove",
 }  # fmt: skip
 MODULES = sorted(

@@ -79,10 +79,20 @@ def test_a_search_that_does_not_reach_its_error_stops_at_the_cap_and_says_so():
 
 
 def test_class_wise_noise_is_one_for_each_class_and_is_judged_on_its_subset():
-    method = ErrorMinimizing(form="class-wise", rounds=2, stop_error=0, **QUICK)
-    out, facts = search(method, shapes(100))
+    method = ErrorMinimizing(form="class-wise", rounds=2, stop_error=0, batches=1, **QUICK)
+    out, facts = search(method, shapes(700))
     assert out.shape == (10, 3, 32, 32)
-    assert facts["image_steps"] == 2 * 0.2
+    assert facts["image_steps"] == round(2 * 50 / 70, 2), "at least fifty of a class"
+
+
+def test_the_statistics_of_the_surrogate_are_those_of_the_round_that_they_are_frozen_in():
+    """At the usual momentum the first frozen surrogate takes all images for one class."""
+
+    def first_error(momentum):
+        method = ErrorMinimizing(rounds=1, subset=1.0, norm_momentum=momentum, **QUICK)
+        return search(method, shapes(200))[1]["errors"][0]
+
+    assert first_error(0.5) < 0.8 < first_error(0.1)
 
 
 def test_a_random_start_begins_within_the_budget():
@@ -117,6 +127,8 @@ def test_the_subset_holds_its_share_of_each_class():
     rows = stratified(labels, 0.2, np.random.default_rng(0))
     assert np.bincount(labels[rows]).tolist() == [10, 2, 1]
     assert (np.diff(rows) > 0).all()
+    rows = stratified(labels, 0.2, np.random.default_rng(0), least=8)
+    assert np.bincount(labels[rows]).tolist() == [10, 8, 1]
 
 
 def test_a_search_goes_on_from_the_last_round_to_the_same_bytes(tmp_path):

@@ -10,8 +10,9 @@ import unlearnable
 
 PUBLIC = {
     "COUNTERMEASURES", "METHODS", "Audit", "Budget", "Detection", "ErrorMaximizing",
-    "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError", "Writing",
-    "apply", "audit", "detect", "import_released", "inspect", "open_images", "protect", "remove",
+    "ErrorMinimizing", "ImageSet", "Noise", "Protection", "RandomNoise", "Run", "UnlearnableError",
+    "Writing", "apply", "audit", "detect", "import_released", "inspect", "open_images", "protect",
+    "remove",
 }  # fmt: skip
 MODULES = sorted(
     module.name

@@ -67,6 +67,10 @@ MOST_PASSES = 2.5
 """How often a round trains on an image at most, unless the batch is set: a surrogate that has
 learnt a small set by heart asks for noise that is of no use to others."""
 
+CONFUSED = 0.1
+"""The share of the others that a surrogate may take for the protected and still know these: one
+that takes all for them has learnt nothing."""
+
 USUAL_ROUNDS = 7
 """How many rounds λ usually takes; for estimates of time alone."""
 
@@ -172,8 +176,8 @@ class ErrorMinimizing:
 
         Returns:
             What is worth remembering: the surrogate, its error after each round, whether λ was
-            reached, whether it was before there was any noise, and per protected image the signed
-            steps and how often the surrogate trained.
+            reached, whether the surrogate knew the protected images before there was any noise, and
+            per protected image the signed steps and how often the surrogate trained.
         """
         name = surrogate_name(self.surrogate, run)
         search = Search.begin(
@@ -211,7 +215,7 @@ class ErrorMinimizing:
             "surrogate": name,
             "errors": errors,
             "reached": self._done(search, errors),
-            "known": search.before <= self.stop_error,
+            "known": search.known,
             **{kind: round(count / protected, 2) for kind, count in search.work().items()},
         }
 
@@ -232,7 +236,8 @@ class ErrorMinimizing:
             search.widen()  # if reached, untrained: the others have no noise yet to be learnt
         model = frozen(learner.model, search.run.dtype)
         if not done:
-            search.before = search.error(model)
+            read = search.error(model) <= self.stop_error
+            search.known = read and search.confused(model) <= CONFUSED
 
         def tell(share: float) -> None:
             figures = {"error": f"{errors[-1]:.1%}"} if errors else {}

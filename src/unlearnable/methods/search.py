@@ -52,7 +52,7 @@ class Search:
             they are, and the surrogate learns from them too.
         image_steps: signed steps taken so far, over all images.
         trained: images that the surrogate was trained on so far, each time counted.
-        before: the share of the images that it got wrong before the first sweep.
+        known: whether the surrogate told the protected images from the others before any sweep.
     """
 
     images: Tensor
@@ -66,7 +66,7 @@ class Search:
     protected: Tensor
     image_steps: int = 0
     trained: int = 0
-    before: float = 1.0
+    known: bool = False
     undecided: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -274,6 +274,18 @@ class Search:
             wrong += int((found != self.labels[batch]).sum())
         return wrong / len(self.rows)
 
+    @torch.no_grad()
+    def confused(self, model: nn.Module) -> float:
+        """The share of the unprotected images that a frozen model takes for a protected class."""
+        others = torch.ones(len(self.images), dtype=torch.bool, device=self.rows.device)
+        others[self.protected] = False
+        classes = self.labels[self.protected]
+        taken = 0
+        for batch in torch.split(others.nonzero().flatten(), ERROR_BATCH):
+            found = model(self.batch(batch, self.run.dtype)).argmax(1)
+            taken += int(torch.isin(found, classes).sum())
+        return taken / max(1, int(others.sum()))
+
     def work(self) -> dict[str, int]:
         """What was done so far, in numbers that no clock and no busy machine can change."""
         return {"image_steps": self.image_steps, "trained": self.trained}
@@ -282,7 +294,7 @@ class Search:
         self, checkpoint: Checkpoint, errors: list[float], learner: Learner | None = None
     ) -> None:
         """Keep the noise, the errors of the rounds so far and, if it goes on, the surrogate."""
-        where = {"errors": errors, "whole": self.whole, "before": self.before, **self.work()}
+        where = {"errors": errors, "whole": self.whole, "known": self.known, **self.work()}
         weights = {} if learner is None else learner.state()
         checkpoint.save({"delta": self.delta, **weights}, where)
 
@@ -294,7 +306,7 @@ class Search:
         tensors, where = saved
         self.delta.copy_(tensors.pop("delta"))
         self.image_steps, self.trained = where["image_steps"], where["trained"]
-        self.before = where["before"]
+        self.known = where["known"]
         if where["whole"]:
             self.widen()
         if learner is not None:

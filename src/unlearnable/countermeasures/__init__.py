@@ -25,6 +25,7 @@ from unlearnable.countermeasures.early_stopping import EarlyStopping
 from unlearnable.countermeasures.fast_autoaugment import FastAutoAugment
 from unlearnable.countermeasures.gray import Gray
 from unlearnable.countermeasures.jpeg import JPEG
+from unlearnable.countermeasures.key_estimate import KeyEstimate
 from unlearnable.countermeasures.mixing import CutMix, Mixup
 from unlearnable.countermeasures.policies import RandAugment, TrivialAugment
 from unlearnable.countermeasures.pretrained import Pretrained
@@ -51,6 +52,7 @@ COUNTERMEASURES: dict[str, type[Countermeasure]] = {
     "resize": Resize,
     "uniform": Uniform,
     "projection": Projection,
+    "key-estimate": KeyEstimate,
     "dvae": DVAE,
     "diffusion": Diffusion,
     # in the batch

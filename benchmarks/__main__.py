@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "audit": ("audit.py", "DATA", "--test", "TEST"),
     "shapes": ("scaling.py", "shapes", "DATA"),
     "images": ("scaling.py", "images", "DATA", "--counts", "25000,50000"),
+    "photos": ("photos.py",),
     "images-few": ("scaling.py", "images", "DATA", "--counts", "1000,5000"),
 }
 """Each record's name, and the command that makes it."""

@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import time
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def searched(
     return out, time.perf_counter() - started, facts
 
 
-def leave(options: argparse.Namespace, run: Run, images: ImageSet, found: dict[str, Any]) -> None:
+def leave(options: argparse.Namespace, run: Run, images: Sized, found: dict[str, Any]) -> None:
     """Print what was found, with its circumstances, and keep it where it was asked for."""
     record = {
         "settings": {k: v for k, v in vars(options).items() if k not in ("data", "test", "out")},

@@ -182,6 +182,22 @@ SECTIONS = {
 }
 
 
+def photos(record: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"{p['megapixels']} megapixels",
+            p["format"],
+            f"{statistics.median(t['alone'] for t in p['turns']):.1f} s",
+            f"{statistics.median(t['ours'] for t in p['turns']):.1f} s",
+            f"{p['ratio']} ×",
+            f"{p['peak_mb']:,} MB",
+        )
+        for p in record["photos"]
+    ]
+    heads = ("photos", "format", "decoding and encoding alone", "apply", "ratio", "peak memory")
+    return "## A key on large photos\n\n" + grid(heads, rows)
+
+
 def circumstances(record: dict[str, Any]) -> str:
     machine, seed = record["hardware"], record.get("settings", {}).get("seed")
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearnable.data.adding import with_noise
 from unlearnable.data.encoding import AS_PNG, Writing, is_lossless
 from unlearnable.data.files import Picture
 from unlearnable.data.folder import (
@@ -28,8 +29,10 @@ from unlearnable.errors import DestinationError, SettingError, SourceError
 from unlearnable.keys import Key
 from unlearnable.noise import FULL
 from unlearnable.report.contact import write_contact_sheet
-from unlearnable.runtime import Tell, silent
 from unlearnable.storage import locked, private_folder, read_json, sha256_file, write_json
+
+if TYPE_CHECKING:
+    from unlearnable.runtime import Tell  # which loads torch, of which a key needs nothing
 
 APPLIED = "applied.json"
 
@@ -58,7 +61,7 @@ def apply(
     writing: Writing = AS_PNG,
     skip_unreadable: bool = False,
     resume: bool = False,
-    tell: Tell = silent,
+    tell: Tell | None = None,
 ) -> Applied:
     """Protect new photos with noise that was found before.
 
@@ -100,7 +103,7 @@ def apply(
 
             def one(photo: Photo) -> Written:
                 clean = photo.picture()
-                protected = clean.recoloured(opened.noise.add_to(clean.colours, rows[photo.name]))
+                protected = with_noise(clean, opened.noise, rows[photo.name])
                 return publisher.publish(clean, protected, photo.origin)
 
             written, skipped = _each(
@@ -129,7 +132,7 @@ def remove(
     *,
     chosen: str | None = None,
     approximate: bool = False,
-    tell: Tell = silent,
+    tell: Tell | None = None,
 ) -> Applied:
     """Give the originals of protected photos back, pixel for pixel.
 
@@ -208,7 +211,9 @@ def _each(
     return written, skipped
 
 
-def _share(tell: Tell, stage: str, count: int) -> Callable[[int], None]:
+def _share(tell: Tell | None, stage: str, count: int) -> Callable[[int], None]:
+    if tell is None:
+        return lambda done: None
     return lambda done: tell(stage, done / count, files=f"{done}/{count}")
 
 

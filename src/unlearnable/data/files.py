@@ -72,7 +72,8 @@ def decode(source: Path | io.BytesIO) -> Picture:
         if image.has_transparency_data:
             mode = WITH_ALPHA[mode]
         icc, exif = image.info.get("icc_profile"), exif_of(image)
-        pixels = np.asarray(ImageOps.exif_transpose(image).convert(mode))
+        ImageOps.exif_transpose(image, in_place=True)  # a large photo is not copied for nothing
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
         return Picture(pixels.reshape(*pixels.shape[:2], -1), icc, exif)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearnable.data.adding import keeps, largest_change, with_noise
 from unlearnable.data.encoding import AS_PNG, Encoding, Writing
 from unlearnable.data.files import Picture, decode
 from unlearnable.data.gather import in_parallel
@@ -148,8 +149,7 @@ def write(
         if chosen is not None and not chosen[row]:
             return publisher.publish(clean, clean, origin)
         index = row if noise.form == "sample-wise" else int(images.labels[row])
-        protected = clean.recoloured(noise.add_to(clean.colours, index))
-        return publisher.publish(clean, protected, origin)
+        return publisher.publish(clean, with_noise(clean, noise, index), origin)
 
     written: list[Written] = []
     for first in range(0, len(images), BATCH):
@@ -194,8 +194,7 @@ class Publisher:
         """
         encoding = encoding_for(origin, self.writing)
         path = inside(self.destination, origin.name + encoding.suffix)
-        change = protected.colours.astype(np.int16) - clean.colours
-        if not self.budget.admits(change.transpose(2, 0, 1)[None]):
+        if not keeps(self.budget, clean.colours, protected.colours):
             raise DamagedError(f"{path} breaks the budget {self.budget}: this is a fault of ours.")
         content = encoding.encode(protected, exif=self.writing.exif(protected))
         if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
@@ -216,7 +215,7 @@ class Publisher:
         return Written(
             name=path.relative_to(self.destination).as_posix(),
             sha256=hashlib.sha256(content).hexdigest(),
-            change=int(np.abs(found.colours.astype(np.int16) - clean.colours).max(initial=0)),
+            change=largest_change(clean.colours, found.colours),
             psnr=round(min(psnr(*map(np.stack, zip(*parts, strict=True))), UNCHANGED), 3),
             ssim=round(float(np.mean([ssim(a, b) for a, b in parts])), 5),
             lossless=encoding.lossless,

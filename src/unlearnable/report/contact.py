@@ -18,6 +18,7 @@ from unlearnable.storage import write_bytes
 
 SHOWN = 12
 ZOOM = 80  # pixels of a side around the largest change
+FINE = 500  # rows of a photo that are looked at for it
 SIDE, GAP, LINE = 3 * ZOOM, 12, 26
 COLUMNS = ("before", "after", "before, enlarged", "after, enlarged")
 
@@ -35,14 +36,25 @@ class Pair:
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """Rows and columns of the square that was changed most."""
-        change = np.abs(self.protected.astype(np.int16) - self.clean).sum(2, dtype=np.int64)
-        height, width = (min(ZOOM, length) for length in change.shape)
-        sums = np.pad(change, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-        rows = sums[height:] - sums[:-height]
-        energy = rows[:, width:] - rows[:, :-width]
-        top, left = divmod(int(energy.argmax()), energy.shape[1])
-        return slice(top, top + height), slice(left, left + width)
+        """Rows and columns of the square that was changed most, of those side by side."""
+        sides = [min(ZOOM, length) for length in self.clean.shape[:2]]
+        step = max(1, self.clean.shape[0] // FINE)  # of a large photo every so many pixels will do
+        change = np.abs(
+            self.protected[::step, ::step].astype(np.int16) - self.clean[::step, ::step]
+        )
+        down, across = (
+            length // side for length, side in zip(self.clean.shape, sides, strict=False)
+        )
+        rows, columns = (
+            np.arange(n) * step // side for n, side in zip(change.shape, sides, strict=False)
+        )
+        energy = np.zeros((rows[-1] + 1, columns[-1] + 1))
+        np.add.at(energy, (rows[:, None], columns[None]), change.sum(2))
+        top, left = np.unravel_index(int(energy[:down, :across].argmax()), (down, across))
+        return (
+            slice(int(top) * sides[0], int(top + 1) * sides[0]),
+            slice(int(left) * sides[1], int(left + 1) * sides[1]),
+        )
 
     def views(self) -> list[Image.Image]:
         """Both as a whole, and the square that was changed most, pixels enlarged."""

@@ -170,18 +170,6 @@ def images(record: dict[str, Any]) -> str:
     return title + grid(heads, rows)
 
 
-SECTIONS = {
-    "search-time": search_time,
-    "search-rate": search_rate,
-    "training": training,
-    "audit": audit,
-    "images": images,
-    "images-few": images,
-    "shapes": shapes,
-    "ideas": ideas,
-}
-
-
 def photos(record: dict[str, Any]) -> str:
     rows = [
         (
@@ -196,6 +184,19 @@ def photos(record: dict[str, Any]) -> str:
     ]
     heads = ("photos", "format", "decoding and encoding alone", "apply", "ratio", "peak memory")
     return "## A key on large photos\n\n" + grid(heads, rows)
+
+
+SECTIONS = {
+    "search-time": search_time,
+    "search-rate": search_rate,
+    "training": training,
+    "audit": audit,
+    "images": images,
+    "images-few": images,
+    "shapes": shapes,
+    "photos": photos,
+    "ideas": ideas,
+}
 
 
 def circumstances(record: dict[str, Any]) -> str:

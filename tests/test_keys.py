@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image
 
 from unlearnable import applying
 from unlearnable.applying import apply, remove
+from unlearnable.data.encoding import Writing
 from unlearnable.data.files import decode
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import DamagedError, DestinationError, SettingError, SourceError
@@ -195,3 +198,23 @@ def test_a_key_says_what_it_is_and_is_shown(key, made, tmp_path):
         write_picture(key, tmp_path / "key.png")
     with pytest.raises(DamagedError):
         inspect(tmp_path)
+
+
+def test_a_key_is_applied_without_torch():
+    code = "import sys, unlearnable.applying; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_jpeg_stays_a_jpeg_if_asked_and_a_contact_sheet_is_left(key, tmp_path):
+    photo(tmp_path / "new/disc/a.jpg")
+    done = apply(key, [tmp_path / "new"], tmp_path / "out", writing=Writing("keep"))
+    (file,) = done.files
+    assert file.name == "disc/a.jpg" and not file.lossless and 0 < file.survived < 1.5
+    assert file.ratio == pytest.approx(
+        (tmp_path / "out/disc/a.jpg").stat().st_size / (tmp_path / "new/disc/a.jpg").stat().st_size,
+        abs=0.001,
+    )
+    assert {p.name for p in (tmp_path / "out.private").iterdir()} >= {"contact.png", "contact.html"}
+    with pytest.raises(SourceError, match="not in a lossless format"):
+        remove(key, [tmp_path / "out"], tmp_path / "back")

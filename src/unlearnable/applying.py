@@ -28,7 +28,7 @@ from unlearnable.data.photos import Photo, photos_in
 from unlearnable.errors import DestinationError, SettingError, SourceError
 from unlearnable.keys import Key
 from unlearnable.noise import FULL
-from unlearnable.report.contact import write_contact_sheet
+from unlearnable.report.contact import ContactSheet
 from unlearnable.storage import locked, private_folder, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -96,9 +96,15 @@ def apply(
     with locked(private):
         record = _record_of(opened, private, resume)
         destination.mkdir(parents=True, exist_ok=True)
+        sheet = ContactSheet([photo.name for photo in photos])
         with unfinished_in(private) as scratch:
             publisher = Publisher(
-                destination, scratch, opened.noise.budget, writing, overwrites=False
+                destination,
+                scratch,
+                opened.noise.budget,
+                writing,
+                overwrites=False,
+                look=sheet.look,
             )
 
             def one(photo: Photo) -> Written:
@@ -109,15 +115,7 @@ def apply(
             written, skipped = _each(
                 photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))
             )
-        if written:
-            named = {photo.name: photo for photo in photos}
-            done = [named[file.name.rpartition(".")[0]] for file in written]
-            write_contact_sheet(
-                [file.name for file in written],
-                lambda place: done[place].picture().colours,
-                destination,
-                private,
-            )
+        sheet.write(private)
         files = {file["name"]: file for file in record["files"]}
         files |= {file.name: asdict(file) for file in written}
         record.update(state="complete", files=list(files.values()), skipped=skipped)

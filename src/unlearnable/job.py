@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from unlearnable.data.encoding import Writing
 from unlearnable.data.folder import (
     MANIFEST,
-    picture_of,
     unfinished_in,
     write,
 )
@@ -28,7 +27,7 @@ from unlearnable.methods import METHODS, Method
 from unlearnable.methods.calibration import as_before, calibrate
 from unlearnable.methods.layout import noise_shape
 from unlearnable.noise import Budget, Noise, seal
-from unlearnable.report.contact import write_contact_sheet
+from unlearnable.report.contact import ContactSheet
 from unlearnable.runtime import Run, Tell
 from unlearnable.settings import as_dict
 from unlearnable.storage import (
@@ -239,6 +238,7 @@ class Job:
         def tell(done: int) -> None:
             self.run.tell("write", done / count, files=f"{done}/{count}")
 
+        sheet = ContactSheet([images.names[row] for row in np.flatnonzero(chosen)])
         with unfinished_in(self.private) as scratch:
             written = write(
                 images,
@@ -247,16 +247,11 @@ class Job:
                 scratch=scratch,
                 writing=self.writing,
                 chosen=chosen,
+                look=sheet.look,
                 tell=tell,
             )
+        sheet.write(self.private)
         changed = list(compress(written, chosen))
-        rows = np.flatnonzero(chosen)
-        write_contact_sheet(
-            [file.name for file in changed],
-            lambda place: picture_of(images, rows[place]).colours,
-            self.destination,
-            self.private,
-        )
         self.manifest.update(
             largest_change=max(file.change for file in changed),
             psnr=round(float(np.mean([file.psnr for file in changed])), 2),

@@ -26,6 +26,8 @@ MANIFEST = "manifest.json"
 BATCH = 512  # files between two reports of progress
 UNCHANGED = 99.0  # dB, what an unchanged image counts as in a mean
 
+Look = Callable[[str, Picture, Picture], None]
+
 
 @dataclass(frozen=True)
 class Written:
@@ -120,6 +122,7 @@ def write(
     scratch: Path,
     writing: Writing = AS_PNG,
     chosen: NDArray[np.bool_] | None = None,
+    look: Look = lambda name, clean, published: None,
     tell: Callable[[int], None] = lambda done: None,
 ) -> list[Written]:
     """Publish every image with its noise, and read each file back to compare it with its original.
@@ -134,6 +137,7 @@ def write(
         writing: in which format.
         chosen: which images get the noise, (N,), while the others are written as they are; None:
             all.
+        look: is shown each picture before and after, under its name.
         tell: called with the number of files done.
 
     Raises:
@@ -141,11 +145,11 @@ def write(
         DestinationError: a file cannot be written.
         DamagedError: a written file does not read back as it should, or breaks the budget.
     """
-    publisher = Publisher(destination, scratch, noise.budget, writing)
+    publisher = Publisher(destination, scratch, noise.budget, writing, look=look)
 
     def one(row: int) -> Written:
         origin = images.origins[row]
-        clean = picture_of(images, row)
+        clean = Picture(images.images[row]) if origin.encoded is None else origin.picture()
         if chosen is not None and not chosen[row]:
             return publisher.publish(clean, clean, origin)
         index = row if noise.form == "sample-wise" else int(images.labels[row])
@@ -158,12 +162,6 @@ def write(
     return written
 
 
-def picture_of(images: ImageSet, row: int) -> Picture:
-    """An image at its own size: decoded again if it came from a file."""
-    origin = images.origins[row]
-    return Picture(images.images[row]) if origin.encoded is None else origin.picture()
-
-
 @dataclass(frozen=True)
 class Publisher:
     """Where pictures are published, and how.
@@ -174,6 +172,7 @@ class Publisher:
         budget: what every change must keep.
         writing: in which format.
         overwrites: whether a file that is there already with other bytes is written over.
+        look: is shown each picture before and after, under its name.
     """
 
     destination: Path
@@ -181,6 +180,7 @@ class Publisher:
     budget: Budget
     writing: Writing = AS_PNG
     overwrites: bool = True
+    look: Look = lambda name, clean, published: None
 
     def publish(self, clean: Picture, protected: Picture, origin: Origin) -> Written:
         """Write a protected picture, and read it back to compare it with its original.
@@ -210,6 +210,7 @@ class Publisher:
         alike = np.array_equal(found.pixels, protected.pixels)
         if found.pixels.shape != protected.pixels.shape or not (alike or not encoding.lossless):
             raise DamagedError(f"{path} does not read back as it was written: check the disk.")
+        self.look(origin.name, clean, found)
         parts = list(zip(tiles(clean.colours), tiles(found.colours), strict=True))
         before = _size(origin)
         return Written(

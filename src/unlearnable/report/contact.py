@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from unlearnable.data.files import decode
+from unlearnable.data.files import Picture
 from unlearnable.report.pictures import data_uri
 from unlearnable.report.template import template
 from unlearnable.storage import write_bytes
@@ -62,32 +62,29 @@ class Pair:
         return [*map(_fitted, both), *(_fitted(pixels[near]) for pixels in both)]
 
 
-def write_contact_sheet(
-    names: Sequence[str],
-    original: Callable[[int], NDArray[np.uint8]],
-    published: Path,
-    private: Path,
-) -> None:
-    """Write `contact.png` and `contact.html` to a private folder: they show originals.
+class ContactSheet:
+    """Photos before and after, of many those that lie evenly among all."""
 
-    Args:
-        names: the files that were published; of many, twelve are shown, spread evenly over all.
-        original: gives the colours of the one at a place before it had noise.
-        published: the folder of the files.
-        private: where the sheet goes.
-    """
-    count = len(names)
-    rows = []
-    for place in sorted(set(np.linspace(0, count - 1, min(count, SHOWN)).astype(int).tolist())):
-        pair = Pair(original(place), decode(published / names[place]).colours)
-        rows.append((names[place], pair.views()))
-    write_bytes(private / "contact.png", _sheet(rows), private=True)
-    page = template("contact.html").render(
-        columns=COLUMNS,
-        count=count,
-        rows=[(name, [data_uri(np.asarray(view)) for view in views]) for name, views in rows],
-    )
-    write_bytes(private / "contact.html", page.encode(), private=True)
+    def __init__(self, names: Sequence[str]) -> None:
+        places = np.linspace(0, len(names) - 1, min(len(names), SHOWN)).astype(int)
+        self.count = len(names)
+        self.views: dict[str, list[Image.Image] | None] = {names[p]: None for p in places}
+
+    def look(self, name: str, clean: Picture, published: Picture) -> None:
+        """Remember a photo, if it is one of those that are shown."""
+        if name in self.views:
+            self.views[name] = Pair(clean.colours, published.colours).views()
+
+    def write(self, private: Path) -> None:
+        """Write `contact.png` and `contact.html` to a private folder: they show originals."""
+        rows = [(name, views) for name, views in self.views.items() if views]
+        write_bytes(private / "contact.png", _sheet(rows), private=True)
+        page = template("contact.html").render(
+            columns=COLUMNS,
+            count=self.count,
+            rows=[(name, [data_uri(np.asarray(view)) for view in views]) for name, views in rows],
+        )
+        write_bytes(private / "contact.html", page.encode(), private=True)
 
 
 def _sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> bytes:

@@ -31,5 +31,5 @@ def test_a_sheet_shows_photos_of_all_kinds_and_is_private(pixels, tmp_path):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     page = (tmp_path / "contact.html").read_text()
     assert page.count('<img src="data:image/png') == 4 * (SHOWN - 1)
-    assert "<img src=x" not in page and "http" not in page
+    assert "<img src=x" not in page and "http:" not in page and "https:" not in page
     assert np.asarray(Image.open(tmp_path / "contact.png")).std() > 10

@@ -79,7 +79,7 @@ USUAL_ROUNDS = 7
 class ErrorMinimizing:
     """Error-minimizing noise (Huang et al., ICLR 2021), published at ε 8 for small images.
 
-    Cost: about 9 signed steps an image sample-wise (published: 80 to 100), 2 class-wise.
+    Cost: about 11 signed steps an image sample-wise (published: 80 to 100), 2 class-wise.
 
     Example:
         >>> ErrorMinimizing(preset="paper").steps

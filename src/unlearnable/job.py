@@ -47,6 +47,7 @@ class Plan:
     Attributes:
         images, classes: how many.
         protected: how many of the images are to be protected.
+        named: what the class of these is called, if the others are a background.
         size: working size in pixels, (height, width); `resized` if images have sizes of their own.
         method: the method with its settings.
         budget: of the noise.
@@ -59,6 +60,7 @@ class Plan:
 
     images: int
     protected: int
+    named: str | None
     classes: int
     size: tuple[int, int]
     resized: bool
@@ -179,6 +181,7 @@ class Job:
         return Plan(
             images=len(self.images),
             protected=int(self.chosen.sum()),
+            named=self.manifest["named"],
             classes=len(self.images.classes),
             size=self.images.size,
             resized=self.images.resized,

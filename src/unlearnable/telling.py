@@ -21,7 +21,9 @@ def announce_protection(plan: Plan) -> None:
     height, width = plan.size
     how = "brought to" if plan.resized else "of"
     note(f"{plan.images} images of {plan.classes} classes, {how} {width}×{height} pixels")
-    if plan.protected < plan.images:
+    if plan.named:
+        note(f"{plan.protected} of them are {plan.named}'s and are protected, the rest looked at")
+    elif plan.protected < plan.images:
         note(f"{plan.protected} of them are protected, the others written as they are")
     note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}")
     note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))

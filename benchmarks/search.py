@@ -31,7 +31,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import USUAL_BATCH, Search
+from unlearnable.methods.search import Search
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Form
 from unlearnable.runtime import Run
@@ -114,14 +114,14 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     """Input gradients a second, ours and the textbook's by turns, on a share of the images."""
     count = min(len(images), max(128, round(options.share * len(images))))
     some = images.take(np.arange(count))
-    model = make_model(options.surrogate, len(images.classes), min(images.size))
-    still = frozen(model.to(run.device), run.dtype)
+    model = make_model(options.surrogate, len(images.classes), min(images.size)).to(run.device)
+    still = frozen(model, run.dtype)
     search = Search.begin(some, Layout("sample-wise"), 8, run)
     repeats = []
     for _ in range(options.repeats):
         theirs, bare = textbook_of(some, run, options.surrogate).rates(count)
         taken, started = search.image_steps, time.perf_counter()
-        search.sweep(still, size=0.8, steps=T, batch_size=USUAL_BATCH)
+        search.sweep(still, size=0.8, steps=T, batch_size=search.usual_batch)
         search.error(still)  # waits for the device
         ours = (search.image_steps - taken) / (time.perf_counter() - started)
         repeats.append(
@@ -134,7 +134,7 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
             }
         )
         print(json.dumps(repeats[-1]), file=sys.stderr, flush=True)
-    work = flops(still, search.batch(search.rows[:1], run.dtype))
+    work = flops(model.cpu(), search.batch(search.rows[:1]).cpu())
     return {
         "surrogate": options.surrogate,
         "unit": "input gradients a second",
@@ -153,14 +153,17 @@ def flops(model: nn.Module, x: Tensor) -> int:
     return 2 * counter.get_total_flops()
 
 
-def matrix_rate(run: Run, size: int = 4096) -> float:
+def matrix_rate(run: Run) -> float:
     """FLOP/s of a product of square matrices, the fastest of a few: the ceiling."""
-    one = torch.rand(size, size, device=run.device).to(run.dtype)
+    size, products = (8192, 10) if run.on_gpu else (4096, 1)  # a GPU is not waited for in between
+    one = torch.randn(size, size, device=run.device).to(run.dtype)
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
-        (one @ one)[0, 0].item()
-        seconds.append(time.perf_counter() - started)
+        for _ in range(products):
+            product = one @ one
+        product[0, 0].item()
+        seconds.append((time.perf_counter() - started) / products)
     return 2 * size**3 / min(seconds)
 
 

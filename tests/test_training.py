@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
+from unlearnable.learner import Learner
 from unlearnable.models import frozen, make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall
-from unlearnable.training import Fitted, Learner, fit, predict, shuffled
+from unlearnable.training import Fitted, fit, predict, shuffled
 
 SHORT = Schedule(epochs=4, batch_size=8, learning_rate=0.05, augmentations="crop:1 flip")
 

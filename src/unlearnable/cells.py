@@ -19,6 +19,7 @@ from unlearnable.arms import Arm
 from unlearnable.countermeasures import Named
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import BusyError
+from unlearnable.learner import Learner
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run, silent
@@ -34,7 +35,7 @@ from unlearnable.storage import (
     wait_locked,
     write_json,
 )
-from unlearnable.training import CURVE, Fitted, Learner, embeddings, fit
+from unlearnable.training import CURVE, Fitted, embeddings, fit
 from unlearnable.verdict import Doubt
 
 PROBE_STEPS = 3
@@ -252,7 +253,8 @@ class Bench:
         count = min(self.schedule.batch_size, len(self.clean))
         x = self.run.upload(self.clean.images[:count]).float().div_(255)
         y = torch.from_numpy(self.clean.labels[:count]).to(self.run.device)
-        learner.step(x, y, 0.0).item()
+        for _ in range(learner.warm_up):
+            learner.step(x, y, 0.0).item()
         started = time.perf_counter()
         for _ in range(PROBE_STEPS):
             learner.step(x, y, 0.0).item()

@@ -14,11 +14,14 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 from torch.fx.proxy import TraceError
 
 from unlearnable.errors import SettingError
+from unlearnable.fusing import fuse_relu
 
 SMALL = 64  # pixels: up to here an image has no detail to spare for a stem that shrinks it
 
@@ -77,12 +80,13 @@ class EverySecond(nn.Module):
     """Every second pixel of every second row: what a 1×1 convolution of stride 2 looks at.
 
     A stride in the convolution itself would do, but oneDNN's AVX2 kernel for its weight gradient
-    writes out of bounds if there are fewer than 8 channels.
+    writes out of bounds if there are fewer than 8 channels. A mean of one pixel keeps channels last
+    on the way back too, which a slice does not.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / 2, W / 2), rounded up."""
-        return x[:, :, ::2, ::2]
+        return F.avg_pool2d(x, 1, 2)
 
 
 class ResNet(nn.Module):
@@ -240,7 +244,9 @@ def _has(model: nn.Module, name: str) -> bool:
 
 
 def frozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy for inference and input gradients: batch norm folded, parameters without gradients.
+    """A copy for inference and input gradients, as few passes over memory as may be.
+
+    Batch norm is folded into the convolutions, on a GPU ReLU too; parameters have no gradients.
 
     Args:
         model: any network; it is left as it is.
@@ -256,5 +262,7 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
         copy = copying.deepcopy(model)
     finally:
         model.train(training)
-    copy = copy.to(dtype).to(memory_format=torch.channels_last).eval()
-    return copy.requires_grad_(False)
+    copy = copy.to(dtype).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    if isinstance(copy, GraphModule) and next(model.parameters()).is_cuda:
+        fuse_relu(copy)
+    return copy

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from unlearnable.augment import augment
 from unlearnable.checkpoint import Checkpoint, pack, unpack
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
 from unlearnable.hooks import NOTHING, Countermeasure, Moment
+from unlearnable.learner import Learner
 from unlearnable.models import frozen
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
@@ -26,100 +25,6 @@ from unlearnable.scoring import mean_recall
 EVALUATION_BATCH = 500
 CURVE = 2000
 """Test images that a learning curve is about, at most; what counts in the end is all of them."""
-
-
-class Learner:
-    """A network in training: one SGD step at a time, in mixed precision."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        run: Run,
-        *,
-        momentum: float,
-        weight_decay: float,
-        clip: float | None,
-        nesterov: bool = False,
-        label_smoothing: float = 0.0,
-        average: float = 0.0,
-    ) -> None:
-        self.model = model.to(run.device).to(memory_format=torch.channels_last)
-        self.run = run
-        self.clip = clip
-        self.label_smoothing = label_smoothing
-        self.mean: AveragedModel | None = None
-        if average:  # Polyak and Juditsky, 1992; statistics of batch norm included
-            decay = get_ema_multi_avg_fn(average)
-            self.mean = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
-        self.optimizer = torch.optim.SGD(
-            [p for p in self.model.parameters() if p.requires_grad],
-            lr=0.0,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            nesterov=nesterov,
-        )
-
-    def step(
-        self,
-        x: Tensor,
-        y: Tensor,
-        rate: float,
-        *,
-        countermeasure: Countermeasure = NOTHING,
-        moment: Moment | None = None,
-    ) -> Tensor:
-        """One step on images (n, C, H, W) in [0, 1] and labels (n,) or (n, K); gives the loss.
-
-        A countermeasure that draws needs the moment.
-        """
-        moment = moment or Moment(self.run, torch.default_generator, 0.0)
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.run.autocast():
-            loss = countermeasure.loss(self.model, x, y, criterion=self._criterion, moment=moment)
-        torch.autograd.backward(loss)
-        if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
-        if self.mean is not None:
-            self.mean.update_parameters(self.model)
-        return loss.detach()
-
-    def _criterion(self, logits: Tensor, y: Tensor) -> Tensor:
-        smoothing = self.label_smoothing
-        return F.cross_entropy(logits.float(), y, reduction="none", label_smoothing=smoothing)
-
-    @property
-    def best(self) -> nn.Module:
-        """The network that counts: with averaged weights, if they are averaged."""
-        return self.model if self.mean is None else self.mean.module
-
-    def state(self) -> dict[str, Tensor]:
-        """Weights, statistics and momenta, for a checkpoint."""
-        momenta = {
-            name: self.optimizer.state[p]["momentum_buffer"]
-            for name, p in self.model.named_parameters()
-            if self.optimizer.state[p].get("momentum_buffer") is not None
-        }
-        mean = {} if self.mean is None else self.mean.state_dict()
-        return {
-            **pack("model", self.model.state_dict()),
-            **pack("momentum", momenta),
-            **pack("mean", mean),
-        }
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
-        self.model.load_state_dict(unpack("model", tensors))
-        if self.mean is not None:
-            self.mean.load_state_dict(unpack("mean", tensors))
-        momenta = unpack("momentum", tensors)
-        for name, parameter in self.model.named_parameters():
-            if name in momenta:
-                saved = torch.empty_like(parameter).copy_(momenta[name])
-                self.optimizer.state[parameter]["momentum_buffer"] = saved
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 What it chooses becomes part of the method's settings, so that a resumed run keeps its bytes. It
 leaves the usual choice only for one that is clearly faster: a search repeated with the same seed on
-a machine that is busy with other things should not come out otherwise.
+a machine that is busy with other things should not come out otherwise. On an accelerator there is
+nothing to choose: a batch of `GPU_PIXELS` was as fast as any.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.search import USUAL_BATCH, surrogate_name
+from unlearnable.methods.search import surrogate_name, usual_batch
 from unlearnable.models import frozen, make_model
 from unlearnable.pgd import signs
 from unlearnable.runtime import Run
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 CHOICES = ("threads", "sweep_batch")
 """The settings that it chooses where they are left at None."""
-BATCHES = {False: (64, 256), True: (256, 512, 1024, 2048)}
-"""What is tried beside the usual batch, without and with an accelerator."""
+BATCHES = (64, 256)
+"""What is tried beside the usual batch."""
 MARGIN = 1.25  # how much faster another choice must be than the usual one
 TAKES = 2  # of each measurement, of which the fastest counts
 
@@ -43,15 +44,18 @@ def calibrate(method: Method, images: ImageSet, run: Run) -> tuple[Method, float
         return method, None
     rate = _stopwatch(method, images, run)
     fixed: dict[str, Any] = {name: getattr(method, name, None) for name in CHOICES}
-    threads, batch = fixed["threads"] or run.threads, fixed["sweep_batch"] or USUAL_BATCH
+    threads = fixed["threads"] or run.threads
+    batch = fixed["sweep_batch"] or usual_batch(run, images.size)
     best = rate(threads, batch)
-    if fixed["threads"] is None and not run.on_gpu:
+    if run.on_gpu:
+        return method, passes / best
+    if fixed["threads"] is None:
         rates = {threads: best} | {t: rate(t, batch) for t in _fewer(threads)}
         threads, best = _chosen(rates, threads)
     if fixed["sweep_batch"] is None:
-        others = [b for b in BATCHES[run.on_gpu] if b <= len(images)]
+        others = [b for b in BATCHES if b <= len(images)]
         batch, best = _chosen({batch: best} | {b: rate(threads, b) for b in others}, batch)
-    found = {"threads": None if run.on_gpu else threads, "sweep_batch": batch}
+    found = {"threads": threads, "sweep_batch": batch}
     settings: Any = method  # a dataclass, which its protocol cannot say
     known = {name: value for name, value in found.items() if hasattr(method, name)}
     return replace(settings, **known), passes / best

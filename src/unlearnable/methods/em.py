@@ -33,15 +33,16 @@ from torch import nn
 from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
+from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
-from unlearnable.methods.search import USUAL_BATCH, Search, View, surrogate_name
+from unlearnable.methods.search import Search, View, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
-from unlearnable.training import Learner, shuffled
+from unlearnable.training import shuffled
 
 STEPS = {"step": 0.1, "leave": 0.0}
 LONGER = {"step": 0.4, "leave": 0.005}
@@ -249,7 +250,7 @@ class ErrorMinimizing:
             model,
             size=self.step * search.epsilon,
             steps=self.steps,
-            batch_size=self.sweep_batch or USUAL_BATCH,
+            batch_size=self.sweep_batch or search.usual_batch,
             leave=self.leave or None,
             view=_view(self.sweep_augmentations, search.run, "sweep", done),
             tell=tell,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import USUAL_BATCH, Search, surrogate_name
+from unlearnable.methods.search import Search, surrogate_name
 from unlearnable.models import frozen, make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
@@ -99,7 +99,7 @@ class ErrorMaximizing:
                     still,
                     size=-self.step * budget.size,
                     steps=self.steps,
-                    batch_size=self.sweep_batch or USUAL_BATCH,
+                    batch_size=self.sweep_batch or search.usual_batch,
                 )
                 errors.append(search.error(still))
                 search.save(checkpoint, errors)

@@ -13,14 +13,17 @@ from torch import Tensor, nn
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
+from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout, stratified
 from unlearnable.methods.patch import corners, cut, pasted, window
 from unlearnable.pgd import Objective, seen, sweep
 from unlearnable.runtime import Run
-from unlearnable.training import Learner
 
 ERROR_BATCH = 500
-USUAL_BATCH = 128  # images to an input gradient, where nothing was chosen or measured
+USUAL_BATCH = 128
+"""Images to an input gradient, where nothing was chosen or measured."""
+GPU_PIXELS = 2048 * 32 * 32
+"""Pixels to an input gradient on an accelerator, where each image has its own noise."""
 FEWEST = 50  # images that say what a noise of a class is to be, where the class has so many
 View = Callable[[Tensor], Tensor]
 """From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
@@ -32,6 +35,11 @@ DEFAULT_SURROGATE = {False: "resnet18:16", True: "resnet18"}
 def surrogate_name(name: str, run: Run) -> str:
     """The model that `auto` stands for on this device; any other name is itself."""
     return DEFAULT_SURROGATE[run.on_gpu] if name == "auto" else name
+
+
+def usual_batch(run: Run, size: tuple[int, int]) -> int:
+    """Images of a size to an input gradient on this device, if each has its own noise."""
+    return max(16, GPU_PIXELS // (size[0] * size[1])) if run.on_gpu else USUAL_BATCH
 
 
 @dataclass
@@ -138,6 +146,11 @@ class Search:
     def size(self) -> tuple[int, int]:
         """Height and width of the images."""
         return self.images.shape[2], self.images.shape[3]
+
+    @property
+    def usual_batch(self) -> int:
+        """Images to an input gradient; a shared noise moves once a batch, so that is no larger."""
+        return USUAL_BATCH if self.layout.shared else usual_batch(self.run, self.size)
 
     @property
     def whole(self) -> bool:
@@ -268,23 +281,23 @@ class Search:
 
         Images that left the last sweep had converged on their own label and are not asked again.
         """
-        wrong = 0
-        for batch in torch.split(self.undecided, ERROR_BATCH):
-            found = model(self.batch(batch, self.run.dtype)).argmax(1)
-            wrong += int((found != self.labels[batch]).sum())
-        return wrong / len(self.rows)
+        found = self._found(model, self.undecided)
+        return int((found != self.labels[self.undecided]).sum()) / len(self.rows)
 
     @torch.no_grad()
     def confused(self, model: nn.Module) -> float:
         """The share of the unprotected images that a frozen model takes for a protected class."""
         others = torch.ones(len(self.images), dtype=torch.bool, device=self.rows.device)
         others[self.protected] = False
-        classes = self.labels[self.protected]
-        taken = 0
-        for batch in torch.split(others.nonzero().flatten(), ERROR_BATCH):
-            found = model(self.batch(batch, self.run.dtype)).argmax(1)
-            taken += int(torch.isin(found, classes).sum())
-        return taken / max(1, int(others.sum()))
+        found = self._found(model, others.nonzero().flatten())
+        taken = torch.isin(found, self.labels[self.protected])
+        return int(taken.sum()) / max(1, len(found))
+
+    def _found(self, model: nn.Module, rows: Tensor) -> Tensor:
+        """The classes that a frozen model takes some images for; does not wait for the device."""
+        batches = torch.split(rows, ERROR_BATCH)  # of no rows: one, of none
+        found = [model(self.batch(batch, self.run.dtype)).argmax(1) for batch in batches]
+        return torch.cat(found)
 
     def work(self) -> dict[str, int]:
         """What was done so far, in numbers that no clock and no busy machine can change."""

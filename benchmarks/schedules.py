@@ -1,0 +1,102 @@
+"""Whether the schedule `fast` says of noises what the paper's says, and how much sooner.
+
+    python benchmarks/schedules.py DATA --test TEST --per-class 5000 --out results/schedules.jsonl
+
+Each line of the record is one target model, trained on the images as they are or with a noise
+under one schedule, its last epoch tested. Lines that are there are not measured again. With
+`--untimed` the seconds are left out: the machine was busy with others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.data.sources import open_images
+from unlearnable.methods import make_method
+from unlearnable.methods.layout import noise_shape
+from unlearnable.models import make_model
+from unlearnable.noise import Budget, seal
+from unlearnable.runtime import Run
+from unlearnable.schedules import schedule_for
+from unlearnable.scoring import mean_recall
+from unlearnable.training import fit
+
+ARMS: dict[str, tuple[str, dict[str, str]] | None] = {
+    "clean": None,
+    "random": ("random", {}),
+    "protected": ("em", {}),
+    "protected, class-wise": ("em", {"form": "class-wise"}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    common.options_for(parser)
+    parser.add_argument("--test", required=True, help="test images of the same classes")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--schedules", nargs="+", default=["paper:cifar10", "fast"])
+    parser.add_argument("--model", default="resnet18", help="of targets; the surrogate is `auto`")
+    parser.add_argument("--untimed", action="store_true")
+    options = parser.parse_args()
+    images = open_images(options.data).first_of_each_class(options.per_class)
+    test = open_images(options.test, split="test")
+    run = Run.start(seed=options.seed)
+    done = {(line["arm"], line["schedule"], line["seed"]) for line in lines(options.out)}
+    for arm in options.arms:
+        wanted = [name for name in options.schedules if (arm, name, run.seed) not in done]
+        published = publish(images, arm, run) if wanted else images
+        for name in wanted:
+            line = {"arm": arm, "schedule": name, **trained(published, test, name, run, options)}
+            print(json.dumps(line), flush=True)
+            if options.out:
+                with options.out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+
+
+def lines(record: Path | None) -> Iterator[dict[str, Any]]:
+    if record and record.exists():
+        yield from map(json.loads, record.read_text().splitlines())
+
+
+def publish(images: ImageSet, arm: str, run: Run) -> ImageSet:
+    """The images of an arm."""
+    if (made := ARMS[arm]) is None:
+        return images
+    method = make_method(*made)
+    levels = np.zeros(noise_shape(images, method.form), np.float32)
+    method(images, Budget(), run=run, out=levels)
+    noise = seal(levels, form=method.form, budget=Budget())
+    rows = images.labels if method.form == "class-wise" else np.arange(len(images))
+    pairs = zip(images.images, rows, strict=True)
+    return replace(images, images=np.stack([noise.add_to(image, row) for image, row in pairs]))
+
+
+def trained(
+    images: ImageSet, test: ImageSet, name: str, run: Run, options: argparse.Namespace
+) -> dict[str, Any]:
+    """One target model."""
+    model = make_model(options.model, len(images.classes), min(images.size), seed=run.seed)
+    fitted = fit(model, images, schedule=schedule_for(name, ""), run=run, test=test)
+    assert fitted.predictions is not None
+    return {
+        "seed": run.seed,
+        "model": options.model,
+        "images": len(images),
+        "accuracy": round(mean_recall(fitted.predictions, test.labels, len(test.classes)), 4),
+        "seconds": None if options.untimed else round(fitted.seconds, 1),
+        "hardware": run.hardware(),
+        "commit": common.commit(),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Convolution, bias, sum and ReLU of a frozen network in one kernel.
+
+A network for input gradients is bound by memory as much as by arithmetic: each pass over an
+activation that a convolution's own kernel can do on the way out is one that need not be made.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+SUMS = (operator.add, operator.iadd, torch.add)
+
+
+Shape = tuple[Any, Any, Any, int]
+"""A convolution's stride, padding, dilation and groups."""
+
+
+class _ConvReLU(torch.autograd.Function):
+    """relu(convolution of x + bias + other), with gradients of x and other alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, other: Tensor | None, *fixed: Any) -> Tensor:
+        weight, bias, (stride, padding, dilation, groups) = fixed
+        ctx.shape = stride, padding, dilation, groups
+        if other is None:
+            y = torch.cudnn_convolution_relu(x, weight, bias, stride, padding, dilation, groups)
+        else:
+            y = torch.cudnn_convolution_add_relu(
+                x, weight, other, 1.0, bias, stride, padding, dilation, groups
+            )
+        ctx.save_for_backward(x, y, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        x, y, weight = ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.shape
+        # pooling gives its gradient in another order, and all that follow would take it on
+        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
+        wanted, of_other, *_ = ctx.needs_input_grad
+        of_x = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, stride, padding, dilation, False, [0, 0], groups,
+            [wanted, False, False],
+        )[0]  # fmt: skip
+        return of_x, gradient if of_other else None, None, None, None
+
+
+class ConvReLU(nn.Module):
+    """A convolution with bias, and what may be added to it, through ReLU."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self.shape: Shape = (
+            convolution.stride,
+            convolution.padding,
+            convolution.dilation,
+            convolution.groups,
+        )
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        """(N, C, H, W), and what has the shape of the result."""
+        if x.is_cuda:
+            return _ConvReLU.apply(x, other, self.weight, self.bias, self.shape)
+        y = torch.conv2d(x, self.weight, self.bias, *self.shape)
+        return (y if other is None else y + other).relu()
+
+
+def fuse_relu(network: fx.GraphModule) -> int:
+    """Put a `ConvReLU` in the place of each convolution and the ReLU that alone takes its result.
+
+    Args:
+        network: traced, batch norm folded, without gradients of parameters; changed in place.
+
+    Returns:
+        How many there were.
+    """
+    parts, count = dict(network.named_modules()), 0
+
+    def is_convolution(node: fx.Node) -> bool:
+        part = parts.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(part, nn.Conv2d) or part.bias is None:
+            return False
+        plain = part.padding_mode == "zeros" and not isinstance(part.padding, str)
+        return plain and len(node.users) == 1
+
+    for relu in list(network.graph.nodes):
+        if relu.op != "call_module" or not isinstance(parts.get(relu.target), nn.ReLU):
+            continue
+        inputs = relu.all_input_nodes
+        summed = inputs[0] if inputs[0].target in SUMS and len(inputs[0].users) == 1 else None
+        if summed is not None:
+            inputs = summed.all_input_nodes
+            if len(inputs) != 2:
+                continue
+        convolution = next((node for node in inputs if is_convolution(node)), None)
+        if convolution is None:
+            continue
+        others = [node for node in inputs if node is not convolution]
+        network.set_submodule(convolution.target, ConvReLU(parts[convolution.target]))
+        with network.graph.inserting_before(relu):
+            fused = network.graph.call_module(convolution.target, (*convolution.args, *others))
+        relu.replace_all_uses_with(fused)
+        for node in (relu, *([] if summed is None else [summed]), convolution):
+            network.graph.erase_node(node)
+        count += 1
+    network.recompile()
+    return count

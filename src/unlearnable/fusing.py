@@ -1,4 +1,4 @@
-"""Convolution, bias, sum and ReLU of a frozen network in one kernel.
+"""What a frozen network's convolutions can do in the same kernel: bias, sum, ReLU and stride.
 
 A network for input gradients is bound by memory as much as by arithmetic: each pass over an
 activation that a convolution's own kernel can do on the way out is one that need not be made.
@@ -10,6 +10,7 @@ import operator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 SUMS = (operator.add, operator.iadd, torch.add)
@@ -82,32 +83,52 @@ def fuse_relu(network: fx.GraphModule) -> int:
     """
     parts, count = dict(network.named_modules()), 0
 
-    def is_convolution(node: fx.Node) -> bool:
+    def convolution(node: fx.Node) -> nn.Conv2d | None:
+        """The convolution of a node that one other alone uses."""
         part = parts.get(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(part, nn.Conv2d) or part.bias is None:
-            return False
-        plain = part.padding_mode == "zeros" and not isinstance(part.padding, str)
-        return plain and len(node.users) == 1
+        if not isinstance(part, nn.Conv2d) or isinstance(part.padding, str) or len(node.users) > 1:
+            return None
+        return part if part.padding_mode == "zeros" and part.bias is not None else None
 
     for relu in list(network.graph.nodes):
         if relu.op != "call_module" or not isinstance(parts.get(relu.target), nn.ReLU):
             continue
         inputs = relu.all_input_nodes
-        summed = inputs[0] if inputs[0].target in SUMS and len(inputs[0].users) == 1 else None
-        if summed is not None:
-            inputs = summed.all_input_nodes
+        summed = [n for n in inputs if n.target in SUMS and len(n.users) == 1]
+        if summed:
+            inputs = summed[0].all_input_nodes
             if len(inputs) != 2:
                 continue
-        convolution = next((node for node in inputs if is_convolution(node)), None)
-        if convolution is None:
+        main = next((node for node in inputs if convolution(node)), None)
+        if main is None:
             continue
-        others = [node for node in inputs if node is not convolution]
-        network.set_submodule(convolution.target, ConvReLU(parts[convolution.target]))
+        others = [node for node in inputs if node is not main]
+        fused = ConvReLU(parts[main.target])
+        for other in filter(convolution, others):  # its bias may as well be added in one
+            fused.bias = nn.Parameter(fused.bias + parts[other.target].bias, requires_grad=False)
+            parts[other.target].bias = None
+        network.set_submodule(main.target, fused)
         with network.graph.inserting_before(relu):
-            fused = network.graph.call_module(convolution.target, (*convolution.args, *others))
-        relu.replace_all_uses_with(fused)
-        for node in (relu, *([] if summed is None else [summed]), convolution):
-            network.graph.erase_node(node)
+            node = network.graph.call_module(main.target, (*main.args, *others))
+        relu.replace_all_uses_with(node)
+        for gone in (relu, *summed, main):
+            network.graph.erase_node(gone)
         count += 1
     network.recompile()
     return count
+
+
+def stride(network: fx.GraphModule) -> None:
+    """Let convolutions of one pixel that see every second one take a stride instead; in place."""
+    parts = dict(network.named_modules())
+    for node in list(network.graph.nodes):
+        if node.target is not F.avg_pool2d or node.args[1:] != (1, 2):
+            continue
+        for user in list(node.users):
+            part = parts.get(user.target)
+            if isinstance(part, nn.Conv2d) and part.kernel_size == part.stride == (1, 1):
+                part.stride = (2, 2)
+                user.args = node.args[:1]
+        if not node.users:
+            network.graph.erase_node(node)
+    network.recompile()

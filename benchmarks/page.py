@@ -19,7 +19,15 @@ ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results" / "benchmarks"
 PAGE, PLOT = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
+IN_LINES = ("ideas", "schedules")
+"""Records that grow by lines."""
 SMALL = 8192  # images, under which the search takes smaller batches and moves the images
+ROUNDS = {
+    10_000: "the fewest that it was seen to need",
+    50_000: "as many as `preset=paper`, which is the same search in bfloat16, took",
+}
+"""How it is known what the published loop needs, by the number of images."""
+CHANCE = 0.1  # of CIFAR-10
 HEAD = """# Benchmarks
 
 Made by `python benchmarks DATA --test TEST` from the records in
@@ -38,10 +46,11 @@ def write() -> None:
 def records() -> dict[str, dict[str, Any]]:
     """The records there are, by name; of those in lines, all lines."""
     found = {file.stem: json.loads(file.read_text()) for file in sorted(RECORDS.glob("*.json"))}
-    tried = RECORDS / "ideas.jsonl"
-    if tried.exists():
-        lines = [json.loads(line) for line in tried.read_text().splitlines()]
-        found["ideas"] = {"lines": lines, **lines[0]}
+    for name in IN_LINES:
+        file = RECORDS / f"{name}.jsonl"
+        if file.exists():
+            lines = [json.loads(line) for line in file.read_text().splitlines()]
+            found[name] = {"lines": lines, **lines[0]}
     return found
 
 
@@ -70,12 +79,12 @@ def search_time(record: dict[str, Any]) -> str:
     ]
     facts = record["repeats"][0]["ours"]
     return (
-        "## Time to λ\n\n"
+        f"## Time to λ, {_device(record)}\n\n"
         f"{record['images']:,} images, {record['settings']['surrogate']}. Ours took "
         f"{len(facts['errors'])} rounds, {facts['image_steps']} signed steps an image, and trained "
         f"its surrogate {facts['trained']} times on an image. The published loop takes "
         f"{record['textbook']['T']} steps on every image in each of its rounds, of which "
-        f"{record['textbook']['rounds']} are reckoned: the fewest that it was seen to need.\n\n"
+        f"{record['textbook']['rounds']} are reckoned: {ROUNDS[record['images']]}.\n\n"
         + grid(("ours", "ours, class-wise", "published loop, one round", "ratio"), rows)
         + f"\nMedian ratio: {record['median_ratio']} ×.\n"
     )
@@ -84,12 +93,16 @@ def search_time(record: dict[str, Any]) -> str:
 def search_rate(record: dict[str, Any]) -> str:
     rows = [(r["ours"], r["textbook"], r["bare"], f"{r['ratio']} ×") for r in record["repeats"]]
     return (
-        f"## Input gradients a second, {record['surrogate']}\n\n"
+        f"## Input gradients a second, {record['surrogate']}, {_device(record)}\n\n"
         + grid(("ours", "published loop", "bare float32 gradient", "ratio"), rows)
-        + f"\nMedian ratio: {record['median_ratio']} ×. Ours does {record['gflops']} GFLOP/s "
-        f"({record['gflop_an_image']} GFLOP an image); a product of large matrices does "
-        f"{record['matrix_gflops']} GFLOP/s.\n"
+        + f"\nMedian ratio: {record['median_ratio']} ×. Ours does {_flops(record['gflops'])} "
+        f"({record['gflop_an_image']} GFLOP an image), a product of large matrices "
+        f"{_flops(record['matrix_gflops'])}. On a GPU the first repeat warms it up.\n"
     )
+
+
+def _flops(giga: float) -> str:
+    return f"{giga / 1000:.0f} TFLOP/s" if giga > 10_000 else f"{giga:.0f} GFLOP/s"
 
 
 def training(record: dict[str, Any]) -> str:
@@ -134,6 +147,28 @@ def _spread(values: list[float]) -> str:
     if not values:
         return "–"
     return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def schedules(record: dict[str, Any]) -> str:
+    """Accuracy, learnability and time of each arm under each schedule."""
+    lines = record["lines"]
+    clean = {line["schedule"]: line["accuracy"] for line in lines if line["arm"] == "clean"}
+    rows = [
+        (
+            line["arm"],
+            line["schedule"],
+            f"{100 * line['accuracy']:.1f} %",
+            f"{(line['accuracy'] - CHANCE) / (clean[line['schedule']] - CHANCE):.2f}",
+            f"{line['seconds']} s" if line["seconds"] else "–",
+        )
+        for line in lines
+    ]
+    return (
+        f"## Schedules, {record['model']}, {record['images']:,} images\n\n"
+        "Each target model's clean test accuracy, the learnability of its images, and its time "
+        "where it had the GPU to itself; noise sample-wise, one seed.\n\n"
+        + grid(("trained on", "schedule", "accuracy", "learnability", "training"), rows)
+    )
 
 
 def audit(record: dict[str, Any]) -> str:
@@ -188,7 +223,10 @@ def photos(record: dict[str, Any]) -> str:
 
 SECTIONS = {
     "search-time": search_time,
+    "search-time-gpu": search_time,
     "search-rate": search_rate,
+    "search-rate-gpu": search_rate,
+    "schedules": schedules,
     "training": training,
     "audit": audit,
     "images": images,
@@ -197,6 +235,10 @@ SECTIONS = {
     "photos": photos,
     "ideas": ideas,
 }
+
+
+def _device(record: dict[str, Any]) -> str:
+    return "on a CPU" if record["hardware"]["device"] == "cpu" else "on a GPU"
 
 
 def circumstances(record: dict[str, Any]) -> str:

@@ -35,14 +35,15 @@ class Replay:
             return self.function(x, y)
         static_x.copy_(x)
         static_y.copy_(y)
-        if self.calls < WARM_UP:
-            self.calls += 1
-            return self._aside()
-        if self.graph is None:
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
-                self.result = self.function(*self.inputs)
-        self.graph.replay()
+        with torch.cuda.device(x.device):
+            if self.calls < WARM_UP:
+                self.calls += 1
+                return self._aside()
+            if self.graph is None:
+                self.graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self.graph):
+                    self.result = self.function(*self.inputs)
+            self.graph.replay()
         return self.result
 
     def _aside(self) -> Tensor:

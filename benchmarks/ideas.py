@@ -36,6 +36,7 @@ IDEAS: dict[str, dict[str, Any]] = {
     "a tenth first": {"subset": 0.1},
     "short steps": {"step": 0.1, "steps": 24},
     "one long step": {"step": 1.0, "steps": 2},
+    "one surrogate": {"second": 0},
     "surrogate trained ahead": {"batches": 40},
     "small batches": {"batch_size": 128},
     "not moved": {"augmentations": ""},

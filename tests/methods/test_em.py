@@ -58,6 +58,20 @@ def test_the_other_images_join_when_the_subset_has_converged():
     assert np.abs(out).reshape(80, -1).max(1).min() > 0, "an image without noise"
 
 
+def test_a_second_surrogate_takes_over_when_the_subset_has_converged():
+    settings = {"subset": 0.25, "stop_error": 0.5, "leave": 0, **QUICK}
+    images = shapes(80)
+    (one, first), (two, second) = (
+        search(ErrorMinimizing(second=batches, **settings), images) for batches in (0, 7)
+    )
+    joined = next(i for i, error in enumerate(first["errors"]) if error <= 0.5)
+    assert second["errors"][: joined + 1] == first["errors"][: joined + 1], "the first is as it was"
+    assert not np.array_equal(one, two)
+    rounds = len(second["errors"]) - len(first["errors"])
+    trained = [round(facts["trained"] * 80 / 20) for facts in (first, second)]
+    assert trained[1] - trained[0] == 7 + 10 * rounds
+
+
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_every_image_has_noise_even_if_the_subset_never_converges(rounds):
     method = ErrorMinimizing(subset=0.25, stop_error=0, rounds=rounds, batches=1, **QUICK)

@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--ideas", nargs="+", choices=IDEAS, default=list(IDEAS))
     parser.add_argument("--countermeasures", nargs="+", default=["none"])
     parser.add_argument("--models", nargs="+", default=["resnet18:16"])
+    parser.add_argument("--surrogate", default="resnet18:16")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=128, help="of the target models")
@@ -60,7 +61,7 @@ def main() -> None:
     test = open_images(options.test, split="test")
     for seed in (int(part) for part in options.seeds.split(",")):
         for idea in options.ideas:
-            noise, facts = noise_of(idea, seed, images, options.noises)
+            noise, facts = noise_of(idea, seed, images, options)
             for model in options.models:
                 for name in options.countermeasures:
                     about = {"idea": idea, "seed": seed, "model": model, "countermeasure": name}
@@ -71,11 +72,13 @@ def main() -> None:
                         append({**about, **found, **facts}, options.out)
 
 
-def noise_of(idea: str, seed: int, images: ImageSet, folder: Path) -> tuple[Noise, dict[str, Any]]:
+def noise_of(
+    idea: str, seed: int, images: ImageSet, options: argparse.Namespace
+) -> tuple[Noise, dict[str, Any]]:
     """The noise of an idea and a seed, made or read back, and what it took."""
-    file = folder / f"{idea} {seed}".replace(" ", "-") / "noise.npy"
+    file = options.noises / f"{idea} {seed}".replace(" ", "-") / "noise.npy"
     if not file.exists():
-        method = ErrorMinimizing(surrogate="resnet18:16", **IDEAS[idea])
+        method = ErrorMinimizing(surrogate=options.surrogate, **IDEAS[idea])
         out, seconds, facts = common.searched(method, images, Run.start(seed=seed))
         facts["seconds"] = round(seconds, 1)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results" / "benchmarks"
 PAGE, PLOT = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
-IN_LINES = ("ideas", "schedules")
+IN_LINES = ("ideas", "surrogates", "schedules")
 """Records that grow by lines."""
 SMALL = 8192  # images, under which the search takes smaller batches and moves the images
 ROUNDS = {
@@ -136,7 +136,7 @@ def ideas(record: dict[str, Any]) -> str:
         rows.append((idea, seeds, f"{steps:.1f}", *(_spread(values) for values in each)))
     heads = ("idea", "seeds", "signed steps", *(f"{model}, {name}" for model, name in columns))
     return (
-        f"## Ideas for the search, {record['images']:,} images\n\n"
+        f"## Ideas for the search, {record['images']:,} images, surrogate {record['surrogate']}\n\n"
         "Clean test accuracy in % of target models trained on the noise, mean and lowest to "
         f"highest over seeds; {record['epochs']} epochs, batches of {record['batch_size']}. "
         "Lower is better; `default` is what the search does.\n\n" + grid(heads, rows)
@@ -234,6 +234,7 @@ SECTIONS = {
     "shapes": shapes,
     "photos": photos,
     "ideas": ideas,
+    "surrogates": ideas,
 }
 
 

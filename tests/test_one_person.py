@@ -60,7 +60,13 @@ def test_a_background_that_is_too_different_is_refused_before_anything_is_writte
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (32, 32), (255, 0, number)).save(path)
     search = ErrorMinimizing(
-        form="class-wise", surrogate="resnet18:4", batches=60, batch_size=32, rounds=1, threads=1
+        form="class-wise",
+        surrogate="resnet18:4",
+        batches=150,
+        batch_size=32,
+        rounds=1,
+        threads=1,
+        sweep_batch=64,
     )
     with pytest.raises(SourceError, match="tells anna from the background without any noise"):
         protect(tmp_path / "me", tmp_path / "out", method=search, named="anna", background=others)

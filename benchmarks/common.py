@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.methods.em import ErrorMinimizing
+from unlearnable.methods import Method
 from unlearnable.methods.layout import noise_shape
-from unlearnable.noise import Budget
+from unlearnable.noise import Budget, Noise
 from unlearnable.runtime import Run
 
 
@@ -30,13 +31,37 @@ def options_for(parser: argparse.ArgumentParser) -> None:
 
 
 def searched(
-    method: ErrorMinimizing, images: ImageSet, run: Run
+    method: Method, images: ImageSet, run: Run
 ) -> tuple[NDArray[np.float32], float, dict[str, Any]]:
     """The noise of one whole search in levels, its seconds, and what it remembers."""
     out = np.zeros(noise_shape(images, method.form), np.float32)
     started = time.perf_counter()
     facts = method(images, Budget(), run=run, out=out)
     return out, time.perf_counter() - started, facts
+
+
+def published(images: ImageSet, noise: Noise) -> ImageSet:
+    """The images with their noise."""
+    rows = images.labels if noise.form == "class-wise" else np.arange(len(images))
+    pairs = zip(images.images, rows, strict=True)
+    return replace(images, images=np.stack([noise.add_to(image, row) for image, row in pairs]))
+
+
+def there(about: dict[str, Any], record: Path | None) -> bool:
+    """Whether a record of lines has one about this."""
+    if record is None or not record.exists():
+        return False
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    return any(all(line[key] == value for key, value in about.items()) for line in lines)
+
+
+def append(line: dict[str, Any], record: Path | None) -> None:
+    """Print a line of a record, and keep it where it was asked for."""
+    text = json.dumps(line)
+    print(text, flush=True)
+    if record:
+        with record.open("a") as file:
+            file.write(text + "\n")
 
 
 def leave(options: argparse.Namespace, run: Run, images: Sized, found: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ measured again, so that a record grows over several runs.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,16 +66,18 @@ def main() -> None:
                     about = {"idea": idea, "seed": seed, "model": model, "countermeasure": name}
                     about |= {"epochs": options.epochs, "batch_size": options.batch_size}
                     about["images"] = len(images)
-                    if not there(about, options.out):
+                    about["surrogate"] = options.surrogate
+                    if not common.there(about, options.out):
                         found = accuracy(about, images, noise, test)
-                        append({**about, **found, **facts}, options.out)
+                        common.append({**about, **found, **facts}, options.out)
 
 
 def noise_of(
     idea: str, seed: int, images: ImageSet, options: argparse.Namespace
 ) -> tuple[Noise, dict[str, Any]]:
     """The noise of an idea and a seed, made or read back, and what it took."""
-    file = options.noises / f"{idea} {seed}".replace(" ", "-") / "noise.npy"
+    name = f"{idea} {options.surrogate} {seed}".translate({ord(sign): "-" for sign in " :"})
+    file = options.noises / name / "noise.npy"
     if not file.exists():
         method = ErrorMinimizing(surrogate=options.surrogate, **IDEAS[idea])
         out, seconds, facts = common.searched(method, images, Run.start(seed=seed))
@@ -98,31 +99,14 @@ def accuracy(
     about: dict[str, Any], images: ImageSet, noise: Noise, test: ImageSet
 ) -> dict[str, Any]:
     """Clean test accuracy of a model trained on images with the noise, after a countermeasure."""
-    protected = [noise.add_to(image, row) for row, image in enumerate(images.images)]
     run, does = Run.start(seed=about["seed"]), make_countermeasure(about["countermeasure"]).does
-    train = does.prepare(replace(images, images=np.stack(protected)), run=run)
+    train = does.prepare(common.published(images, noise), run=run)
     model = make_model(about["model"], len(images.classes), min(images.size), seed=run.seed)
     schedule = replace(SCHEDULES["quick"], epochs=about["epochs"], batch_size=about["batch_size"])
     fitted = fit(model, train, schedule=schedule, run=run, test=test, countermeasure=does)
     assert fitted.predictions is not None
     score = mean_recall(fitted.predictions, test.labels, len(test.classes))
     return {"accuracy": score, "commit": common.commit(), "hardware": run.hardware()}
-
-
-def there(about: dict[str, Any], record: Path | None) -> bool:
-    """Whether the record has this line."""
-    if record is None or not record.exists():
-        return False
-    lines = [json.loads(line) for line in record.read_text().splitlines()]
-    return any(all(line[key] == value for key, value in about.items()) for line in lines)
-
-
-def append(line: dict[str, Any], record: Path | None) -> None:
-    text = json.dumps(line)
-    print(text, flush=True)
-    if record:
-        with record.open("a") as file:
-            file.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -10,19 +10,13 @@ under one schedule, its last epoch tested. Lines that are there are not measured
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import common
-import numpy as np
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods import make_method
-from unlearnable.methods.layout import noise_shape
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
@@ -50,21 +44,17 @@ def main() -> None:
     images = open_images(options.data).first_of_each_class(options.per_class)
     test = open_images(options.test, split="test")
     run = Run.start(seed=options.seed)
-    done = {(line["arm"], line["schedule"], line["seed"]) for line in lines(options.out)}
     for arm in options.arms:
-        wanted = [name for name in options.schedules if (arm, name, run.seed) not in done]
+        about = {"arm": arm, "seed": run.seed, "model": options.model, "images": len(images)}
+        wanted = [
+            name
+            for name in options.schedules
+            if not common.there({**about, "schedule": name}, options.out)
+        ]
         published = publish(images, arm, run) if wanted else images
         for name in wanted:
-            line = {"arm": arm, "schedule": name, **trained(published, test, name, run, options)}
-            print(json.dumps(line), flush=True)
-            if options.out:
-                with options.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
-
-
-def lines(record: Path | None) -> Iterator[dict[str, Any]]:
-    if record and record.exists():
-        yield from map(json.loads, record.read_text().splitlines())
+            found = trained(published, test, name, run, options)
+            common.append({**about, "schedule": name, **found}, options.out)
 
 
 def publish(images: ImageSet, arm: str, run: Run) -> ImageSet:
@@ -72,12 +62,8 @@ def publish(images: ImageSet, arm: str, run: Run) -> ImageSet:
     if (made := ARMS[arm]) is None:
         return images
     method = make_method(*made)
-    levels = np.zeros(noise_shape(images, method.form), np.float32)
-    method(images, Budget(), run=run, out=levels)
-    noise = seal(levels, form=method.form, budget=Budget())
-    rows = images.labels if method.form == "class-wise" else np.arange(len(images))
-    pairs = zip(images.images, rows, strict=True)
-    return replace(images, images=np.stack([noise.add_to(image, row) for image, row in pairs]))
+    levels, _, _ = common.searched(method, images, run)
+    return common.published(images, seal(levels, form=method.form, budget=Budget()))
 
 
 def trained(
@@ -88,9 +74,6 @@ def trained(
     fitted = fit(model, images, schedule=schedule_for(name, ""), run=run, test=test)
     assert fitted.predictions is not None
     return {
-        "seed": run.seed,
-        "model": options.model,
-        "images": len(images),
         "accuracy": round(mean_recall(fitted.predictions, test.labels, len(test.classes)), 4),
         "seconds": None if options.untimed else round(fitted.seconds, 1),
         "hardware": run.hardware(),

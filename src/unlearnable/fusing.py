@@ -14,8 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 SUMS = (operator.add, operator.iadd, torch.add)
-
-
 Shape = tuple[Any, Any, Any, int]
 """A convolution's stride, padding, dilation and groups."""
 
@@ -25,14 +23,11 @@ class _ConvReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, other: Tensor | None, *fixed: Any) -> Tensor:
-        weight, bias, (stride, padding, dilation, groups) = fixed
-        ctx.shape = stride, padding, dilation, groups
+        weight, bias, ctx.shape = fixed
         if other is None:
-            y = torch.cudnn_convolution_relu(x, weight, bias, stride, padding, dilation, groups)
+            y = torch.cudnn_convolution_relu(x, weight, bias, *ctx.shape)
         else:
-            y = torch.cudnn_convolution_add_relu(
-                x, weight, other, 1.0, bias, stride, padding, dilation, groups
-            )
+            y = torch.cudnn_convolution_add_relu(x, weight, other, 1.0, bias, *ctx.shape)
         ctx.save_for_backward(x, y, weight)
         return y
 
@@ -118,7 +113,7 @@ def fuse_relu(network: fx.GraphModule) -> int:
     return count
 
 
-def stride(network: fx.GraphModule) -> None:
+def fuse_stride(network: fx.GraphModule) -> None:
     """Let convolutions of one pixel that see every second one take a stride instead; in place."""
     parts = dict(network.named_modules())
     for node in list(network.graph.nodes):

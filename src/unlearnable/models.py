@@ -21,7 +21,7 @@ from torch.fx.experimental.optimization import fuse
 from torch.fx.proxy import TraceError
 
 from unlearnable.errors import SettingError
-from unlearnable.fusing import fuse_relu, stride
+from unlearnable.fusing import fuse_relu, fuse_stride
 
 SMALL = 64  # pixels: up to here an image has no detail to spare for a stem that shrinks it
 
@@ -264,6 +264,6 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
         model.train(training)
     copy = copy.to(dtype).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     if isinstance(copy, GraphModule) and next(model.parameters()).is_cuda:
-        stride(copy)
+        fuse_stride(copy)
         fuse_relu(copy)
     return copy

@@ -49,7 +49,7 @@ class Replay:
     def _aside(self) -> Tensor:
         """Run as it is, on a stream of its own, as what is to be recorded must be at first."""
         assert self.inputs is not None
-        stream: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             result = self.function(*self.inputs)

@@ -24,7 +24,6 @@ from typing import Any
 
 import common
 import numpy as np
-from ideas import append, there
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
@@ -46,7 +45,7 @@ METHODS: dict[str, Method] = {
     "em": ErrorMinimizing(**SURROGATE),
     "em class-wise": ErrorMinimizing(form="class-wise", **SURROGATE),
     "random class-wise": RandomNoise(form="class-wise"),
-    "error-maximizing": ErrorMaximizing(epochs=20, **SURROGATE),
+    "error-maximizing": ErrorMaximizing(epochs=20, rounds=3, **SURROGATE),
 }
 RESAMPLES = 2000
 Z = 1.96  # a 95 % interval
@@ -87,8 +86,8 @@ def main() -> None:
     for name in options.sets:
         for number, images in enumerate(draws(name, options.data, options.seed)):
             about = {"set": name, "draw": number, "method": method_of(name, number)}
-            if not there(about, lines):
-                append({**about, **scored(images, about)}, lines)
+            if not common.there(about, lines):
+                common.append({**about, **scored(images, about)}, lines)
     found = [json.loads(line) for line in lines.read_text().splitlines()]
     record = {
         "seed": options.seed,

@@ -26,10 +26,11 @@ import torch
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
+from unlearnable.freezing import frozen
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.runtime import Run
 
 STEPS = 5  # signed steps to a measurement of `shapes`

@@ -29,10 +29,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
+from unlearnable.freezing import frozen
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Form
 from unlearnable.runtime import Run
 

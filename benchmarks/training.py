@@ -22,7 +22,8 @@ from torch import nn
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
-from unlearnable.models import frozen, make_model
+from unlearnable.freezing import frozen
+from unlearnable.models import make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import SCHEDULES, Schedule
 from unlearnable.training import accuracy, fit

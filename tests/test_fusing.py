@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, symbolic_trace
 
+from unlearnable.freezing import frozen
 from unlearnable.fusing import ConvReLU, fuse_relu, fuse_stride
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 
 
 def network(name: str) -> nn.Module:
@@ -85,3 +86,14 @@ def test_what_another_needs_or_pads_in_its_own_way_stays() -> None:
     assert fuse_relu(copy) == 0
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(copy(x), model(x))
+
+
+def test_a_bias_of_several_is_added_up_anew() -> None:
+    first, other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+    biases = first.bias, other.bias
+    fused = ConvReLU(first, other)
+    assert other.bias is None
+    for bias in biases:
+        nn.init.normal_(bias)
+    fused.add_up()
+    assert torch.equal(fused.bias, biases[0] + biases[1])

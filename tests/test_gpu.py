@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from unlearnable.countermeasures import make_countermeasure
 from unlearnable.data.shapes import shapes
+from unlearnable.freezing import frozen
 from unlearnable.learner import Learner
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.replay import WARM_UP, Replay
 from unlearnable.runtime import Run

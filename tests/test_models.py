@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearnable.errors import SettingError
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 
 
 def parameters(model: nn.Module) -> int:
@@ -19,20 +19,6 @@ def flat(model: nn.Module) -> Tensor:
 def images(count: int = 4, side: int = 16, channels: int = 3) -> Tensor:
     shape = (count, channels, side, side)
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(scope="module")
-def trained() -> nn.Module:
-    """A network whose batch norms have seen something, in training mode."""
-    model = make_model("resnet18:4", 3, 16)
-    with torch.no_grad():
-        for _ in range(5):
-            model(images(16))
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 2)
-                nn.init.uniform_(module.bias, -1, 1)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -123,50 +109,3 @@ def test_a_network_of_timm_gets_a_small_stem_for_small_images(dense: nn.Module) 
     assert isinstance(dense.get_submodule("features.pool0"), nn.Identity)
     with torch.no_grad():
         assert dense(images(1, 32)).shape == (1, 7)
-
-
-def test_a_frozen_network_of_timm_gives_the_same_logits(dense: nn.Module) -> None:
-    dense.eval()
-    with torch.no_grad():
-        expected = dense(images(2, 32))
-        assert torch.allclose(frozen(dense, torch.float32)(images(2, 32)), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_frozen_network_gives_the_logits_of_evaluation(
-    trained: nn.Module, training: bool
-) -> None:
-    with torch.no_grad():
-        expected = trained.eval()(images())
-        trained.train(training)
-        found = frozen(trained, torch.float32)(images())
-    assert expected.std() > 0.01
-    assert torch.allclose(found, expected, atol=1e-4)
-
-
-def test_a_frozen_network_has_no_batch_norm_and_no_gradients(trained: nn.Module) -> None:
-    copy = frozen(trained, torch.float32)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())
-    assert not any(parameter.requires_grad for parameter in copy.parameters())
-    assert not any(module.training for module in copy.modules())
-    x = images().requires_grad_()
-    copy(x).sum().backward()
-    assert x.grad is not None
-    assert x.grad.abs().sum() > 0
-
-
-def test_freezing_leaves_the_network_as_it_was(trained: nn.Module) -> None:
-    trained.train()
-    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
-    frozen(trained, torch.bfloat16)
-    assert all(module.training for module in trained.modules())
-    assert all(parameter.requires_grad for parameter in trained.parameters())
-    after = trained.state_dict()
-    assert after.keys() == before.keys()
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
-
-
-def test_a_frozen_network_computes_in_the_type_asked_for(trained: nn.Module) -> None:
-    copy = frozen(trained, torch.bfloat16)
-    assert {parameter.dtype for parameter in copy.parameters()} == {torch.bfloat16}
-    assert copy(images().bfloat16()).dtype == torch.bfloat16

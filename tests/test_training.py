@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
+from unlearnable.freezing import frozen
 from unlearnable.learner import Learner
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall

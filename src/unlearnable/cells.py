@@ -19,8 +19,9 @@ from unlearnable.arms import Arm
 from unlearnable.countermeasures import Named
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import BusyError
+from unlearnable.freezing import frozen
 from unlearnable.learner import Learner
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run, silent
 from unlearnable.schedules import Schedule

@@ -49,15 +49,26 @@ class _ConvReLU(torch.autograd.Function):
 class ConvReLU(nn.Module):
     """A convolution with bias, and what may be added to it, through ReLU."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Conv2d, *others: nn.Conv2d) -> None:
+        """Adds the biases of others too, which then have none: all go to one sum."""
         super().__init__()
-        self.weight, self.bias = convolution.weight, convolution.bias
+        self.weight = convolution.weight
+        self.biases = [one.bias for one in (convolution, *others) if one.bias is not None]
+        self.bias = nn.Parameter(torch.zeros_like(self.biases[0]), requires_grad=False)
+        self.add_up()
+        for other in others:
+            other.bias = None
         self.shape: Shape = (
             convolution.stride,
             convolution.padding,
             convolution.dilation,
             convolution.groups,
         )
+
+    @torch.no_grad()
+    def add_up(self) -> None:
+        """Take the biases as they are now."""
+        self.bias.copy_(torch.stack(self.biases).sum(0))
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """(N, C, H, W), and what has the shape of the result."""
@@ -98,10 +109,8 @@ def fuse_relu(network: fx.GraphModule) -> int:
         if main is None:
             continue
         others = [node for node in inputs if node is not main]
-        fused = ConvReLU(parts[main.target])
-        for other in filter(convolution, others):  # its bias may as well be added in one
-            fused.bias = nn.Parameter(fused.bias + parts[other.target].bias, requires_grad=False)
-            parts[other.target].bias = None
+        biased = [part for other in others if (part := convolution(other))]
+        fused = ConvReLU(parts[main.target], *biased)
         network.set_submodule(main.target, fused)
         with network.graph.inserting_before(relu):
             node = network.graph.call_module(main.target, (*main.args, *others))

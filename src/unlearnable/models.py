@@ -16,12 +16,8 @@ import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx import GraphModule
-from torch.fx.experimental.optimization import fuse
-from torch.fx.proxy import TraceError
 
 from unlearnable.errors import SettingError
-from unlearnable.fusing import fuse_relu, fuse_stride
 
 SMALL = 64  # pixels: up to here an image has no detail to spare for a stem that shrinks it
 
@@ -241,29 +237,3 @@ def _shrink_stem(model: nn.Module) -> None:
 
 def _has(model: nn.Module, name: str) -> bool:
     return name == "" or name in dict(model.named_modules())
-
-
-def frozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy for inference and input gradients, as few passes over memory as may be.
-
-    Batch norm is folded into the convolutions, on a GPU ReLU too; parameters have no gradients.
-
-    Args:
-        model: any network; it is left as it is.
-        dtype: the type of the copy's weights; feed it images of the same type.
-    """
-    training = model.training
-    model.eval()
-    try:
-        copy = fuse(model)  # folds batch norm into the convolution before it
-    except TraceError:
-        import copy as copying
-
-        copy = copying.deepcopy(model)
-    finally:
-        model.train(training)
-    copy = copy.to(dtype).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    if isinstance(copy, GraphModule) and next(model.parameters()).is_cuda:
-        fuse_stride(copy)
-        fuse_relu(copy)
-    return copy

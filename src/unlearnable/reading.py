@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from unlearnable.countermeasures.jpeg import JPEG
 from unlearnable.data.imageset import ImageSet
-from unlearnable.models import frozen
+from unlearnable.freezing import frozen
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall

@@ -15,9 +15,9 @@ from unlearnable.augment import augment
 from unlearnable.checkpoint import Checkpoint, pack, unpack
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
+from unlearnable.freezing import refrozen
 from unlearnable.hooks import NOTHING, Countermeasure, Moment
 from unlearnable.learner import Learner
-from unlearnable.models import frozen
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.scoring import mean_recall
@@ -122,7 +122,7 @@ def fit(
         network.load_state_dict(kept)
     if heldout is not None:
         network = countermeasure.finish(network, heldout, run=run)
-    predictions = None if test is None else predict(frozen(network, run.dtype), test, run)
+    predictions = None if test is None else predict(refrozen(network, run.dtype), test, run)
     epoch = _chosen(countermeasure, curve) + 1 if choosing else len(curve)
     return Fitted(network, curve, predictions, epoch, time.monotonic() - started)
 
@@ -145,7 +145,7 @@ def _accuracies(learner: Learner, watched: Sequence[ImageSet | None]) -> list[fl
     if all(images is None for images in watched):
         return [None] * len(watched)
     run = learner.run
-    network = frozen(learner.best, run.dtype)
+    network = refrozen(learner.best, run.dtype)
     return [None if images is None else accuracy(network, images, run) for images in watched]
 
 

@@ -7,7 +7,8 @@ from unlearnable.countermeasures.refit import Refit
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
-from unlearnable.models import frozen, make_model
+from unlearnable.freezing import frozen
+from unlearnable.models import make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.training import accuracy, fit

@@ -14,8 +14,9 @@ from unlearnable.countermeasures.simclr import Probe, SimCLR, TwoViews, nt_xent
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
+from unlearnable.freezing import frozen
 from unlearnable.hooks import Moment
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
 from unlearnable.training import fit

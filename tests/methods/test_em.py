@@ -7,11 +7,12 @@ from torch.nn.functional import cross_entropy
 
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError
+from unlearnable.freezing import frozen
 from unlearnable.methods import make_method
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout, noise_shape, stratified
 from unlearnable.methods.search import Search
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
 

@@ -13,8 +13,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from unlearnable.freezing import refrozen
 from unlearnable.hooks import Countermeasure, Criterion, Moment
-from unlearnable.models import frozen
 from unlearnable.pgd import FULL
 from unlearnable.settings import check, setting
 
@@ -102,7 +102,7 @@ class AdversarialTraining(Countermeasure):
     ) -> Tensor:
         """The loss of attacked images; the network is attacked in eval mode."""
         dtype = moment.run.dtype
-        target = frozen(model, dtype)
+        target = refrozen(model, dtype)
 
         def losses(x: Tensor) -> Tensor:
             return criterion(target(x.to(dtype)).float(), y)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.freezing import frozen
 from unlearnable.methods.search import surrogate_name, usual_batch
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.pgd import signs
 from unlearnable.runtime import Run
 

@@ -38,11 +38,12 @@ from torch import nn
 from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
+from unlearnable.freezing import refrozen
 from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
 from unlearnable.methods.search import Search, View, surrogate_name
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
 from unlearnable.runtime import Run
@@ -259,7 +260,7 @@ class ErrorMinimizing:
             self._train(search, learner, done * self.batches, self.batches)
         if not search.layout.shared and (reached or done + 1 == self.rounds):
             search.widen()  # if reached, untrained: the others have no noise yet to be learnt
-        model = frozen(learner.model, search.run.dtype)
+        model = refrozen(learner.model, search.run.dtype)
         if not done:
             read = search.error(model) <= self.stop_error
             search.known = read and search.confused(model) <= CONFUSED

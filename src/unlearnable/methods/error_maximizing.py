@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
+from unlearnable.freezing import frozen
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search, surrogate_name
-from unlearnable.models import frozen, make_model
+from unlearnable.models import make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
 from unlearnable.schedules import SCHEDULES

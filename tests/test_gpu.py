@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from unlearnable.countermeasures import make_countermeasure
 from unlearnable.data.shapes import shapes
-from unlearnable.freezing import frozen
+from unlearnable.freezing import frozen, refrozen
+from unlearnable.fusing import EverySecond
 from unlearnable.learner import Learner
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.models import make_model
@@ -60,6 +61,30 @@ def test_fused_kernels_give_the_gradient_that_plain_ones_give(name: str) -> None
     ]
     assert off[0] < 0.1  # as far as TF32 is off without them
     assert off[1] < 0.4  # bfloat16 without them: 0.27
+
+
+@pytest.mark.parametrize("side", [8, 7])
+def test_every_second_pixel_is_a_slice_there_and_back(side: int) -> None:
+    x = batch()[0][:, :, :side, :side].clone(memory_format=torch.channels_last).requires_grad_()
+    weights = torch.rand(32, 3, 4, 4, device="cuda")
+    found, expected = EverySecond()(x), x[:, :, ::2, ::2]
+    assert torch.equal(found, expected)
+    gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, expected)]
+    assert torch.equal(*gradients)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_fused_copy_follows_the_network() -> None:
+    model, (x, y) = trained(), batch()
+    copy = refrozen(model, torch.float32)
+    before = copy(x)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    assert refrozen(model, torch.float32) is copy
+    expected = model.eval()(x)
+    assert (copy(x) - expected).norm() < 0.02 * expected.norm()
+    assert (before - expected).norm() > 0.1 * expected.norm()
 
 
 def test_a_replay_does_to_each_batch_what_was_recorded() -> None:

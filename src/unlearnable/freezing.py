@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.fx.proxy import TraceError
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from unlearnable.fusing import ConvReLU, fuse_relu, fuse_stride
+from unlearnable.fusing import ConvReLU, EverySecond, fuse_relu, fuse_stride
 
 
 def frozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -41,6 +41,13 @@ def refrozen(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return copies[kind].network
 
 
+class _Tracer(fx.Tracer):
+    """Takes as one piece what `fuse_stride` looks for, too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, EverySecond) or super().is_leaf_module(m, module_qualified_name)
+
+
 class _Copy:
     """A frozen copy, and where its weights come from.
 
@@ -53,7 +60,7 @@ class _Copy:
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         network = copy.deepcopy(model).eval()  # what a network does in training is not traced
         try:
-            network = fx.GraphModule(network, fx.Tracer().trace(network))
+            network = fx.GraphModule(network, _Tracer().trace(network))
             self.folded = _fold(network)
         except TraceError:
             self.folded = []

@@ -14,10 +14,10 @@ from typing import Any
 
 import timm
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unlearnable.errors import SettingError
+from unlearnable.fusing import EverySecond
 
 SMALL = 64  # pixels: up to here an image has no detail to spare for a stem that shrinks it
 
@@ -70,19 +70,6 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
         return nn.Identity()
     pick = nn.Identity() if stride == 1 else EverySecond()
     return nn.Sequential(pick, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-
-
-class EverySecond(nn.Module):
-    """Every second pixel of every second row: what a 1×1 convolution of stride 2 looks at.
-
-    A stride in the convolution itself would do, but oneDNN's AVX2 kernel for its weight gradient
-    writes out of bounds if there are fewer than 8 channels. A mean of one pixel keeps channels last
-    on the way back too, which a slice does not.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H / 2, W / 2), rounded up."""
-        return F.avg_pool2d(x, 1, 2)
 
 
 class ResNet(nn.Module):

@@ -56,7 +56,7 @@ def protect(
     ] = None,
     surrogate: Annotated[
         str | None,
-        typer.Option(help="Model to search against, such as resnet18:16.", show_default="auto"),
+        typer.Option(help="Model to search against, such as resnet18.", show_default="resnet18:16"),
     ] = None,
     rate: Annotated[
         float, typer.Option(help="Share of each class to protect; the rest is only copied.")

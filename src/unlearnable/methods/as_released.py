@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.search import SURROGATE
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
@@ -39,7 +40,7 @@ class AsReleased:
     drops_negative: bool = setting(True, "whether negative noise is dropped")
     truncates: bool = setting(True, "whether levels are truncated, where they should be rounded")
     preset: Literal["fast", "paper"] = setting("fast", "the search of error-minimizing noise")
-    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    surrogate: str = setting(SURROGATE, "the model that it is found against")
     epochs: int = setting(60, "of the surrogate of error-maximizing noise", least=1)
     sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
     threads: int | None = setting(None, "of the processor; none: measured", least=1)

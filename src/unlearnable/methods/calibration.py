@@ -18,7 +18,7 @@ from torch import Tensor
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
-from unlearnable.methods.search import surrogate_name, usual_batch
+from unlearnable.methods.search import SURROGATE, usual_batch
 from unlearnable.models import make_model
 from unlearnable.pgd import signs
 from unlearnable.runtime import Run
@@ -75,7 +75,7 @@ def as_before(method: Method, settings: Mapping[str, Any]) -> Method:
 
 def _stopwatch(method: Method, images: ImageSet, run: Run) -> Callable[[int, int], float]:
     """A function from threads and a batch to input gradients a second."""
-    name = surrogate_name(getattr(method, "surrogate", "auto"), run)
+    name = getattr(method, "surrogate", SURROGATE)
     model = make_model(name, len(images.classes), min(images.size), channels=images.channels)
     still = frozen(model.to(run.device), run.dtype)
 

@@ -42,7 +42,7 @@ from unlearnable.freezing import refrozen
 from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
-from unlearnable.methods.search import Search, View, surrogate_name
+from unlearnable.methods.search import SURROGATE, Search, View
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
@@ -103,7 +103,7 @@ class ErrorMinimizing:
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
     preset: Literal["fast", "paper"] = setting("fast", "what the settings are that you leave out")
-    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    surrogate: str = setting(SURROGATE, "the model that it is found against")
     step: float | None = setting(None, "length of a signed step, in units of ε", above=0)
     steps: int | None = setting(None, "most steps an image takes in a round (T)", least=1)
     leave: float | None = setting(
@@ -198,7 +198,6 @@ class ErrorMinimizing:
             reached, whether the surrogate knew the protected images before there was any noise, and
             per protected image the signed steps and how often the surrogate trained.
         """
-        name = surrogate_name(self.surrogate, run)
         search = Search.begin(
             images,
             self.layout,
@@ -208,31 +207,31 @@ class ErrorMinimizing:
             share=self.subset or 1,
             chosen=chosen,
         )
-        learner = self._learner(name, images, run, "surrogate")
-        settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
+        learner = self._learner(images, run, "surrogate")
+        settings = {**asdict(self), "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
         errors = search.resume(checkpoint, learner)
         with run.on_threads(self.threads):
             while len(errors) < self.rounds and not self._done(search, errors):
                 if self.second and self._reached(errors):
-                    learner = self._learner(name, images, run, "second surrogate")
+                    learner = self._learner(images, run, "second surrogate")
                     self._train(search, learner, self.rounds * self.batches, self.second)
                 self._round(search, learner, errors)
                 search.save(checkpoint, errors, learner)
         search.write(out)
         protected = len(search.protected)
         return {
-            "surrogate": name,
+            "surrogate": self.surrogate,
             "errors": errors,
             "reached": self._done(search, errors),
             "known": search.known,
             **{kind: round(count / protected, 2) for kind, count in search.work().items()},
         }
 
-    def _learner(self, name: str, images: ImageSet, run: Run, purpose: str) -> Learner:
+    def _learner(self, images: ImageSet, run: Run, purpose: str) -> Learner:
         """A surrogate that has seen nothing yet."""
         model = make_model(
-            name,
+            self.surrogate,
             len(images.classes),
             min(images.size),
             channels=images.channels,

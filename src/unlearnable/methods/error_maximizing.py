@@ -16,7 +16,7 @@ from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import Search, surrogate_name
+from unlearnable.methods.search import SURROGATE, Search
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
@@ -46,7 +46,7 @@ class ErrorMaximizing:
     source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
-    surrogate: str = setting("auto", "model: resnet18 on an accelerator, resnet18:16 on a CPU")
+    surrogate: str = setting(SURROGATE, "the model that it is found against")
     epochs: int = setting(60, "of the surrogate's training on clean images", least=1)
     step: float = setting(0.1, "length of a signed step, in units of ε", above=0)
     steps: int | None = setting(None, "steps in a sweep", least=1)
@@ -80,10 +80,13 @@ class ErrorMaximizing:
             The surrogate, its error after each sweep, and whether the error was reached.
         """
         assert self.steps is not None and self.stop_error is not None
-        name = surrogate_name(self.surrogate, run)
         seed = run.seeded("surrogate")
         model = make_model(
-            name, len(images.classes), min(images.size), channels=images.channels, seed=seed.seed
+            self.surrogate,
+            len(images.classes),
+            min(images.size),
+            channels=images.channels,
+            seed=seed.seed,
         )
         schedule = replace(SCHEDULES["paper:cifar10"], epochs=self.epochs)
         surrogate = fit(model, images, schedule=schedule, run=seed, job="surrogate").model
@@ -91,7 +94,7 @@ class ErrorMaximizing:
         search = Search.begin(
             images, Layout.of(self.form), budget.size, run, share=self.subset or 1, chosen=chosen
         )
-        settings = {**asdict(self), "surrogate": name, "seed": run.seed, "epsilon": budget.size}
+        settings = {**asdict(self), "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
         errors = search.resume(checkpoint)
         with run.on_threads(self.threads):
@@ -106,4 +109,8 @@ class ErrorMaximizing:
                 search.save(checkpoint, errors)
                 run.tell("search", len(errors) / self.rounds, error=f"{errors[-1]:.1%}")
         search.write(out)
-        return {"surrogate": name, "errors": errors, "reached": errors[-1] >= self.stop_error}
+        return {
+            "surrogate": self.surrogate,
+            "errors": errors,
+            "reached": errors[-1] >= self.stop_error,
+        }

@@ -44,7 +44,7 @@ def faces(scale: Scale) -> Recipe:
         ("partly protected", partly, seeds, (Published(16, "2nd"), Published(86, "2nd"))),
     ]
     if scale.quick:  # what protects best here, and is not in the paper
-        own = Noise.of("em", {"batch_size": 32}, epsilon=16, classes=protected)
+        own = Noise.of("em", {**scale.surrogate, "batch_size": 32}, epsilon=16, classes=protected)
         rows.append(("partly protected, sample-wise", clean.on(own), (0,), (None, None)))
     recognised = [
         Entry(f"{row}, recognised", column, trial, each, classes=asked, published=published)

@@ -80,12 +80,12 @@ def _entry(place: tuple[str, str], trial: Trial, scale: Scale) -> Entry:
 
 def _further(method: str, scale: Scale) -> dict[str, object]:
     """The settings of a noise beside its form."""
-    epochs: dict[str, object] = {"epochs": 15} if scale.quick else {}
     if method == "em":
         return scale.search
-    if method == "as-released":
-        return {"of": "error-maximizing", **epochs}
-    return epochs if method == "error-maximizing" else {}
+    if method == "random":
+        return {}
+    of = {"of": "error-maximizing"} if method == "as-released" else {}
+    return {**of, **scale.surrogate, **({"epochs": 15} if scale.quick else {})}
 
 
 def _taken(found: Figures, place: tuple[str, str]) -> float:

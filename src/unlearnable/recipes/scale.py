@@ -42,9 +42,14 @@ class Scale:
         return replace(SCHEDULES["quick" if self.quick else f"paper:{name}"], **changed)
 
     @property
+    def surrogate(self) -> dict[str, object]:
+        """The setting of a noise: as published, or at quick scale the usual one."""
+        return {} if self.quick else {"surrogate": "resnet18"}
+
+    @property
     def search(self) -> dict[str, object]:
         """The settings of error-minimizing noise: the published search, or ours."""
-        return {} if self.quick else {"preset": "paper"}
+        return {**self.surrogate, **({} if self.quick else {"preset": "paper"})}
 
     def cuts(self, *further: str, per_class: int | None = 1000) -> tuple[str, ...]:
         """What is smaller than published, a sentence each; nothing at the paper's scale."""

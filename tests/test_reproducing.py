@@ -176,6 +176,20 @@ def test_the_hash_of_code_follows_imports_but_ignores_comments_and_what_changes_
     assert found() != before
 
 
+def test_the_hash_of_code_is_that_of_every_python(tmp_path):
+    """Python 3.12 writes f-strings with other quotes than 3.11."""
+    from unlearnable import provenance
+
+    file = tmp_path / "words.py"
+    file.write_text("""said = f"{a['b']!r:>{width}} and 'c'"\n""")
+    text = provenance._tree(file)
+    assert "f'" not in text and 'f"' not in text
+    assert all(part in text for part in ("a['b']", "114", "width", "and 'c'"))
+    file.write_text("""said = f"{a['b']!s:>{width}} and 'c'"\n""")
+    provenance._tree.cache_clear()
+    assert provenance._tree(file) != text
+
+
 def test_figures_hold_mean_spread_and_chance():
     cells = {
         trial.id: {"classes": ["a", "b"], "recall": [share, 0.5]}

@@ -267,8 +267,9 @@ class Bench:
 def work_together(bench: Bench, cells: Sequence[Cell], jobs: int) -> int:
     """Do `bench.work` in so many processes, each with its share of the processor's threads.
 
-    Small models leave most of a GPU idle, several GPUs take a process each, and threads get in
-    each other's way; the cells' locks see to it that each is run once.
+    Several GPUs take a process each, and threads of a processor get in each other's way; on one GPU
+    nothing is gained, as steps that are recorded keep it busy with small models too. The cells'
+    locks see to it that each is run once.
     """
     threads = max(1, bench.run.threads // jobs)
     places = bench.run.everywhere()

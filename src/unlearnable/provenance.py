@@ -81,4 +81,17 @@ def _tree(file: Path) -> str:
             node, clean=False
         ):
             node.body = node.body[1:]
-    return ast.unparse(tree)
+    return ast.unparse(_WithoutFStrings().visit(tree))
+
+
+class _WithoutFStrings(ast.NodeTransformer):
+    """Takes f-strings apart: each version of Python writes them with other quotes."""
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Tuple(node.values, ast.Load())
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        self.generic_visit(node)
+        parts = [node.value, ast.Constant(node.conversion), node.format_spec]
+        return ast.Tuple([part for part in parts if part is not None], ast.Load())

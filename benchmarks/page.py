@@ -166,7 +166,8 @@ def schedules(record: dict[str, Any]) -> str:
     return (
         f"## Schedules, {record['model']}, {record['images']:,} images\n\n"
         "Each target model's clean test accuracy, the learnability of its images, and its time "
-        "where it had the GPU to itself; noise sample-wise, one seed.\n\n"
+        "where it had the GPU to itself; one seed. `fast` with something behind it was tried on "
+        "the way, at twice the rate and with large crops where it says no other.\n\n"
         + grid(("trained on", "schedule", "accuracy", "learnability", "training"), rows)
     )
 

@@ -29,6 +29,13 @@ ARMS: dict[str, tuple[str, dict[str, str]] | None] = {
     "random": ("random", {}),
     "protected": ("em", {}),
     "protected, class-wise": ("em", {"form": "class-wise"}),
+    "protected, surrogate resnet18:8": ("em", {"surrogate": "resnet18:8"}),
+    "protected, published search": ("em", {"preset": "paper", "surrogate": "resnet18"}),
+    "protected, wide surrogates": ("em", {"surrogate": "resnet18"}),
+    "protected, class-wise, wide surrogate": (
+        "em",
+        {"form": "class-wise", "surrogate": "resnet18"},
+    ),
 }
 
 
@@ -38,7 +45,7 @@ def main() -> None:
     parser.add_argument("--test", required=True, help="test images of the same classes")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--schedules", nargs="+", default=["paper:cifar10", "fast"])
-    parser.add_argument("--model", default="resnet18", help="of targets; the surrogate is `auto`")
+    parser.add_argument("--model", default="resnet18", help="of targets")
     parser.add_argument("--untimed", action="store_true")
     options = parser.parse_args()
     images = open_images(options.data).first_of_each_class(options.per_class)

@@ -28,7 +28,8 @@ Verdict = Literal["poisoned", "clean", "cannot tell"]
 
 CLEAN, POISONED = 0.016, 0.031
 """Up to the first a score is clean, from the second on poisoned: a quarter and half of the way from
-the highest score of clean draws of CIFAR-10 (0.001) to the lowest of draws with noise (0.061)."""
+the highest score of clean draws of CIFAR-10 (0.001) to the lowest of draws with noise (0.061). A
+later search, on 20 images a class, came down to 0.031."""
 EASY, CERTAIN = 0.9, 0.5
 """Where so many labels are read from pixels after JPEG, images of a class are alike, maybe down to
 their detail, as pictures of one face are: such a set is poisoned from the second score on."""

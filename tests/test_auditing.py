@@ -173,6 +173,19 @@ def test_countermeasures_are_tried_on_both_arms_and_prepared_once(run, monkeypat
     assert prepared == [40, 40]
 
 
+def test_rows_say_how_much_of_the_noise_a_countermeasure_leaves(run):
+    place, train, test, _ = run
+    found = again(place, train, test, countermeasures=["gray", "early-stopping"], seeds=[0, 1])
+    left = {row["countermeasure"]: row["survived"] for row in found.rows if row["survived"]}
+    assert all(row["arm"] == "protected" for row in found.rows if row["survived"])
+    noise = paired(open_images(place / "out"), train).images.astype(float) - train.images
+    luma = np.broadcast_to((noise @ [0.299, 0.587, 0.114])[..., None], noise.shape)
+    expected = (luma * noise).sum() / (noise * noise).sum()
+    assert left == {"gray": pytest.approx(expected, abs=0.01)}
+    table = (place / "run/table.md").read_text()
+    assert f"Of the noise itself is left: {100 * expected:.0f} % after gray." in table
+
+
 def test_early_stopping_counts_the_epoch_that_held_out_images_choose(run):
     place, *_ = run
     cells = [json.loads(path.read_text()) for path in (place / "run/cells").glob("*.json")]

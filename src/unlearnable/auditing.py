@@ -143,6 +143,10 @@ def audit(
         bench.schedule.epochs,
         asked=material.asked,
     )
+    if {"clean", "protected"} <= {arm.name for arm in grid}:
+        left = {named.name: bench.survived(named) for named in against}
+        for row in rows:
+            row["survived"] = left[row["countermeasure"]] if row["arm"] == "protected" else None
     doubts = [*material.doubts, *doubts_of(rows), *_swapped(found, material)]
     verdict = judge(rows, doubts, {named.name: named.does.words for named in against})
     _keep(

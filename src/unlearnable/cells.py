@@ -158,7 +158,7 @@ class Bench:
 
         run = replace(self.run, seed=cell.seed, state=state, tell=tell)
         images = cell.arm.images(self.clean, self.published, self.budget, run)
-        train = self._prepared(images, cell)
+        train = self._prepared(images, cell.countermeasure)
         model = make_model(
             cell.model,
             len(self.test.classes),
@@ -176,12 +176,29 @@ class Bench:
             countermeasure=cell.countermeasure.does,
         )
 
-    def _prepared(self, images: ImageSet, cell: Cell) -> ImageSet:
+    def survived(self, countermeasure: Named) -> float | None:
+        """The share of the noise that it leaves in stored images; none if it leaves them alone.
+
+        That is ⟨c(x + δ) − c(x), δ⟩ / ⟨δ, δ⟩ over all images.
+        """
+        if "prepare" not in countermeasure.does.hooks:
+            return None
+        left = self._prepared(self.published, countermeasure).images
+        bare = self._prepared(self.clean, countermeasure).images
+        along, whole = 0.0, 0.0
+        rows = zip(left, bare, self.published.images, self.clean.images, strict=True)
+        for image, without, published, clean in rows:
+            noise = published.astype(np.float32) - clean
+            along += float(((image.astype(np.float32) - without) * noise).sum())
+            whole += float((noise * noise).sum())
+        return along / whole if whole else None
+
+    def _prepared(self, images: ImageSet, countermeasure: Named) -> ImageSet:
         """The images as the countermeasure leaves them, made once for all models and seeds."""
-        does = cell.countermeasure.does
+        does = countermeasure.does
         if "prepare" not in does.hooks:
             return images
-        name = sha256_json([images.digest(), cell.countermeasure.settings, self.run.seed])[:16]
+        name = sha256_json([images.digest(), countermeasure.settings, self.run.seed])[:16]
         folder = private_folder(self.out / "prepared")
         path = folder / f"{name}.npy"
         state = private_folder(folder / name)

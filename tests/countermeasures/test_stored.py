@@ -1,6 +1,8 @@
-"""BitDepth, Resize and the four blurs: what they do to stored images, and what they keep."""
+"""BitDepth, Resize, Screenshot, WebP, the four blurs: what they do to stored images, and keep."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from PIL import Image, ImageFilter, ImageOps
 from unlearnable.countermeasures.bit_depth import BitDepth
 from unlearnable.countermeasures.blur import BilateralBlur, GaussianBlur, MeanBlur, MedianBlur
 from unlearnable.countermeasures.resize import Resize
+from unlearnable.countermeasures.screenshot import Screenshot
 from unlearnable.countermeasures.uniform import Uniform
+from unlearnable.countermeasures.webp import WebP
 from unlearnable.data.gather import from_arrays
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.shapes import shapes
@@ -25,6 +29,7 @@ SMOOTHING = [
     (MedianBlur(), 0.15, 0.85),
     (BilateralBlur(), 0.02, 0.85),
     (Resize(), 0.03, 0.2),
+    (Screenshot(), 0.35, 0.6),
 ]
 """Each with the most that it may leave of the high frequencies, of grain and of drawn shapes.
 
@@ -148,3 +153,24 @@ def test_uniform_noise_is_spread_over_its_size_and_one_seed_draws_it_once() -> N
     assert change.std() == pytest.approx(16 / np.sqrt(12), rel=0.05)
     assert np.array_equal(noisy, Uniform(8).prepare(grey, run=RUN).images)
     assert not np.array_equal(noisy[0], noisy[1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_webp_is_as_pillow_writes_and_reads_it(channels: int, tmp_path: Path) -> None:
+    data = grain(channels)
+    plain = data.images[0].squeeze()
+    Image.fromarray(plain).convert("RGB").save(tmp_path / "image.webp", quality=80)
+    back = Image.open(tmp_path / "image.webp").convert("L" if channels == 1 else "RGB")
+    assert np.array_equal(after(WebP(), data)[0].squeeze(), np.asarray(back))
+    assert high(after(WebP(20), data)) < 0.5 * high(data.images)
+
+
+def test_webp_takes_more_of_what_is_in_the_colour_alone() -> None:
+    grey = np.full((40, 24, 32, 3), 128.0)
+    pattern = np.random.default_rng(0).integers(-16, 17, (40, 24, 32, 1))
+    kept = []
+    for direction in ([1, 1, 1], [1, 0, -1]):
+        noise = pattern * np.array(direction)
+        change = after(WebP(), pictures(grey + noise)).astype(float) - after(WebP(), pictures(grey))
+        kept.append((change * noise).sum() / (noise * noise).sum())
+    assert kept[1] < 0.5 * kept[0]

@@ -41,6 +41,14 @@ def audit(
             "`unlearnable countermeasures`."
         ),
     ] = "quick",
+    channels: Annotated[
+        str,
+        typer.Option(
+            help="Ways to the trainer, measured as countermeasures are: web, or such as "
+            "jpeg:75,webp:80.",
+            show_default="none",
+        ),
+    ] = "",
     models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
     seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
     scale: Annotated[
@@ -73,7 +81,7 @@ def audit(
             test=test,
             out=out,
             arms=listed(arms),
-            countermeasures=listed(countermeasures),
+            countermeasures=[*listed(countermeasures), *listed(channels)],
             models=listed(models),
             seeds=whole_numbers(seeds),
             scale=scale,

@@ -32,9 +32,11 @@ from unlearnable.countermeasures.pretrained import Pretrained
 from unlearnable.countermeasures.projection import Projection
 from unlearnable.countermeasures.refit import Refit
 from unlearnable.countermeasures.resize import Resize
+from unlearnable.countermeasures.screenshot import Screenshot
 from unlearnable.countermeasures.simclr import SimCLR
 from unlearnable.countermeasures.ueraser import UEraser
 from unlearnable.countermeasures.uniform import Uniform
+from unlearnable.countermeasures.webp import WebP
 from unlearnable.errors import SettingError, unknown
 from unlearnable.hooks import NOTHING, Countermeasure, Together
 from unlearnable.settings import as_dict, parse
@@ -44,12 +46,14 @@ COUNTERMEASURES: dict[str, type[Countermeasure]] = {
     # on stored images
     "gray": Gray,
     "jpeg": JPEG,
+    "webp": WebP,
     "bit-depth": BitDepth,
     "gaussian": GaussianBlur,
     "mean": MeanBlur,
     "median": MedianBlur,
     "bilateral": BilateralBlur,
     "resize": Resize,
+    "screenshot": Screenshot,
     "uniform": Uniform,
     "projection": Projection,
     "key-estimate": KeyEstimate,
@@ -79,10 +83,17 @@ STANDARD = (
     *("bit-depth:2", "gaussian", "projection", "cutout", "mixup", "cutmix", "ueraser:lite"),
     *("early-stopping", "refit", "at:8"),
 )
+WEB = (
+    "none",
+    *("jpeg:95", "jpeg:75", "jpeg:50", "jpeg:30", "webp:80", "resize:0.5", "screenshot:1.25"),
+)
+"""What happens to a picture on its way to a trainer, who need not know of it; as Pillow writes
+JPEG, its colour has half the resolution (4:2:0)."""
 NEEDS_FILES = ("diffusion", "pretrained")
 SETS: dict[str, tuple[str, ...]] = {
     "quick": QUICK,
     "standard": STANDARD,
+    "web": WEB,
     "all": ("none", *(name for name in COUNTERMEASURES if name not in NEEDS_FILES)),
 }
 """Names for several at once; `all` is every one that needs no file of the user's."""

@@ -15,7 +15,7 @@ COLUMNS = (
     *("arm", "countermeasure", "model", "n", "chance"),
     *("accuracy", "spread", "accuracy_low", "accuracy_high", "peak_accuracy"),
     *("learnability", "low", "high", "interval_over"),
-    *("recovery", "recovery_low", "recovery_high", "epochs", "own_schedule"),
+    *("recovery", "recovery_low", "recovery_high", "survived", "epochs", "own_schedule"),
 )
 """Of the CSV: a row's figures as they are, shares in 0..1."""
 
@@ -45,6 +45,12 @@ def notes(rows: Sequence[dict[str, Any]]) -> list[str]:
     said += [f"The interval covers {what}." for what in sorted(covers)]
     if any(row.get("recovery") is not None for row in rows):
         said.append("Recovery is measured against the clean arm under the same countermeasure.")
+    left = {
+        row["countermeasure"]: row["survived"] for row in rows if row.get("survived") is not None
+    }
+    if left:
+        shares = ", ".join(f"{100 * share:.0f} % after {name}" for name, share in left.items())
+        said.append(f"Of the noise itself is left: {shares}.")
     own = {
         (row["arm"] if row["countermeasure"] == "none" else row["countermeasure"], row["epochs"])
         for row in rows

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,18 @@ def test_a_private_folder_where_a_file_lies_is_refused(tmp_path: Path) -> None:
 def test_json_reads_back_as_it_was_written(tmp_path: Path, content: Any) -> None:
     write_json(tmp_path / "file.json", content)
     assert read_json(tmp_path / "file.json") == content
+
+
+def test_long_json_is_written_piece_by_piece(tmp_path: Path) -> None:
+    files = [{"name": f"{number:06}", "psnr": number / 3} for number in range(20_000)]
+    tracemalloc.start()
+    try:
+        write_json(tmp_path / "long.json", files)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.2 * (tmp_path / "long.json").stat().st_size
+    assert read_json(tmp_path / "long.json") == files
 
 
 def test_json_that_no_other_reader_would_take_is_not_written(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -84,11 +85,17 @@ def write_bytes(
     path: Path, content: bytes, *, scratch: Path | None = None, private: bool = False
 ) -> None:
     """Write a whole file, or none. A private one is also flushed to the disk."""
+    _write(path, [content], scratch=scratch, private=private)
+
+
+def _write(
+    path: Path, pieces: Iterable[bytes], *, scratch: Path | None = None, private: bool
+) -> None:
     with (
         replacing(path, scratch=scratch, private=private) as unfinished,
         open_new(unfinished, private=private) as file,
     ):
-        file.write(content)
+        file.writelines(pieces)
         file.flush()
         if private:
             os.fsync(file.fileno())
@@ -121,10 +128,11 @@ def map_new(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, np
 
 
 def write_json(path: Path, content: Any, *, private: bool = False) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    """Write `content` as indented JSON, whole or not at all, and never all of it in memory."""
+    encoder = json.JSONEncoder(indent=1, ensure_ascii=False, allow_nan=False)
     # file names that are not UTF-8 arrive as lone surrogates; json.loads reads them back
-    write_bytes(path, (text + "\n").encode("utf-8", "surrogatepass"), private=private)
+    pieces = (text.encode("utf-8", "surrogatepass") for text in encoder.iterencode(content))
+    _write(path, chain(pieces, [b"\n"]), private=private)
 
 
 def finite(value: float) -> float | None:

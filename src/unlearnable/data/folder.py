@@ -29,7 +29,7 @@ UNCHANGED = 99.0  # dB, what an unchanged image counts as in a mean
 Look = Callable[[str, Picture, Picture], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """One published file, as read back from the disk and compared with its original.
 

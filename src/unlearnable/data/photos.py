@@ -13,7 +13,7 @@ from unlearnable.errors import SourceError
 from unlearnable.storage import kind_at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One photo of those that were named.
 

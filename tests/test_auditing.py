@@ -187,7 +187,8 @@ def test_rows_say_how_much_of_the_noise_a_countermeasure_leaves(run):
 
 
 def test_early_stopping_counts_the_epoch_that_held_out_images_choose(run):
-    place, *_ = run
+    place, train, test, _ = run
+    again(place, train, test, countermeasures=["gray", "early-stopping"], seeds=[0, 1])
     cells = [json.loads(path.read_text()) for path in (place / "run/cells").glob("*.json")]
     stopped = [cell for cell in cells if cell["countermeasure"] == "early-stopping"]
     assert len(stopped) == 4

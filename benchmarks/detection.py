@@ -33,7 +33,6 @@ from unlearnable.detecting import CLEAN, POISONED, detect, verdict_of
 from unlearnable.methods import Method
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
-from unlearnable.methods.layout import noise_shape
 from unlearnable.methods.random import RandomNoise
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
@@ -154,12 +153,9 @@ def scored(images: ImageSet, about: dict[str, Any]) -> dict[str, Any]:
 
 def poisoned(images: ImageSet, method: Method, seed: int) -> tuple[ImageSet, dict[str, Any]]:
     """The images with a noise of their own, and what its search remembers."""
-    out = np.zeros(noise_shape(images, method.form), np.float32)
-    facts = method(images, Budget(), run=Run.start(seed=seed), out=out)
-    noise = seal(out, form=method.form, budget=Budget(), made_by={})
-    rows = images.labels if method.form == "class-wise" else range(len(images))
-    pairs = zip(images.images, rows, strict=True)
-    return replace(images, images=np.stack([noise.add_to(x, int(r)) for x, r in pairs])), facts
+    levels, _, facts = common.searched(method, images, Run.start(seed=seed))
+    noise = seal(levels, form=method.form, budget=Budget())
+    return common.published(images, noise), facts
 
 
 def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

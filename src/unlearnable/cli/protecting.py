@@ -58,6 +58,14 @@ def protect(
         str | None,
         typer.Option(help="Model to search against, such as resnet18.", show_default="resnet18:16"),
     ] = None,
+    survive: Annotated[
+        str,
+        typer.Option(
+            help="Ways to a trainer that the noise is to survive, of jpeg, resize, crop and gray, "
+            "as in jpeg:75,resize:0.5.",
+            show_default="none",
+        ),
+    ] = "",
     rate: Annotated[
         float, typer.Option(help="Share of each class to protect; the rest is only copied.")
     ] = 1.0,
@@ -95,7 +103,8 @@ def protect(
 
     writing = writing_of(file_format, quality, strip_metadata, keep_location)
     form = form or ("class-wise" if named else None)
-    chosen = _settings(settings or [], form=form, surrogate=surrogate)
+    ways = " ".join(listed(survive)) or None
+    chosen = _settings(settings or [], form=form, surrogate=surrogate, survive=ways)
     budget = None
     if epsilon is not None:
         budget = Budget("linf", int(epsilon) if epsilon.is_integer() else epsilon)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.recoding import recoded
 from unlearnable.hooks import Countermeasure
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
@@ -35,11 +33,5 @@ class JPEG(Countermeasure):
 
     def prepare(self, train: ImageSet, *, run: Run) -> ImageSet:
         """Written and read back."""
-        images = np.stack([self._compressed(image) for image in train.images])
-        return replace(train, images=images.reshape(train.images.shape))
-
-    def _compressed(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        file = io.BytesIO()
-        plain = image[:, :, 0] if image.shape[2] == 1 else image
-        Image.fromarray(plain).save(file, "JPEG", quality=self.quality)
-        return np.asarray(Image.open(file))
+        files = [recoded(image, "JPEG", quality=self.quality) for image in train.images]
+        return replace(train, images=np.stack(files))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.recoding import picture_of
 from unlearnable.hooks import Countermeasure
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
@@ -38,7 +39,7 @@ class Resize(Countermeasure):
         return replace(train, images=images.reshape(train.images.shape))
 
     def _rescaled(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+        picture = picture_of(image)
         width, height = (max(1, round(self.share * side)) for side in picture.size)
         small = picture.resize((width, height), Image.Resampling.BICUBIC)
         return np.asarray(small.resize(picture.size, Image.Resampling.BICUBIC))

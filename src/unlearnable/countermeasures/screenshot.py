@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.recoding import picture_of
 from unlearnable.hooks import Countermeasure
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
@@ -37,7 +38,7 @@ class Screenshot(Countermeasure):
         return replace(train, images=np.stack([self._caught(image) for image in train.images]))
 
     def _caught(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+        picture = picture_of(image)
         width, height = (max(1, round(self.zoom * side)) for side in picture.size)
         shown = picture.resize((width, height), Image.Resampling.BILINEAR)
         back = shown.resize(picture.size, Image.Resampling.BICUBIC)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.recoding import recoded
 from unlearnable.hooks import Countermeasure
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
@@ -35,11 +33,5 @@ class WebP(Countermeasure):
 
     def prepare(self, train: ImageSet, *, run: Run) -> ImageSet:
         """Written and read back."""
-        return replace(train, images=np.stack([self._compressed(image) for image in train.images]))
-
-    def _compressed(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        file, channels = io.BytesIO(), image.shape[2]
-        colour = np.repeat(image, 3, axis=2) if channels == 1 else image
-        Image.fromarray(colour).save(file, "WEBP", quality=self.quality)
-        back = Image.open(file).convert("L" if channels == 1 else "RGB")
-        return np.asarray(back).reshape(image.shape)
+        files = [recoded(image, "WEBP", quality=self.quality) for image in train.images]
+        return replace(train, images=np.stack(files))

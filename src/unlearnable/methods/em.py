@@ -33,7 +33,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from unlearnable.augment import augment, resolve
 from unlearnable.checkpoint import Checkpoint
@@ -43,6 +43,7 @@ from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
 from unlearnable.methods.search import SURROGATE, Search, View
+from unlearnable.methods.ways import through, ways_of
 from unlearnable.models import make_model
 from unlearnable.noise import Budget, Form
 from unlearnable.pgd import FULL
@@ -129,6 +130,9 @@ class ErrorMinimizing:
         None, "what the surrogate is trained through, as in `crop:4 flip`"
     )
     sweep_augmentations: str = setting("", "what sweeps see images through, as well")
+    survive: str = setting(
+        "", "ways to a trainer that it is to survive, as in `jpeg:75 resize:0.5 crop gray`"
+    )
     start: Literal["zero", "random"] = setting("zero", "the noise before the first round")
     shared: int = setting(
         0, "noises of a class that its images share, each image written with its own copy", least=0
@@ -153,6 +157,7 @@ class ErrorMinimizing:
         fill(self, PRESETS[self.preset, self._searched_as])
         for names in (self.augmentations, self.sweep_augmentations):
             resolve((names or "").split())  # refuses what is no augmentation
+        ways_of(self.survive.split())
 
     @property
     def layout(self) -> Layout:
@@ -261,7 +266,7 @@ class ErrorMinimizing:
             search.widen()  # if reached, untrained: the others have no noise yet to be learnt
         model = refrozen(learner.model, search.run.dtype)
         if not done:
-            read = search.error(model) <= self.stop_error
+            read = search.error(model, self._view("", search.run, "read")) <= self.stop_error
             search.known = read and search.confused(model) <= CONFUSED
 
         def tell(share: float) -> None:
@@ -276,10 +281,10 @@ class ErrorMinimizing:
             steps=self.steps * (JOINING if reached else 1),
             batch_size=self.sweep_batch or search.usual_batch,
             leave=self.leave or None,
-            view=_view(self.sweep_augmentations, search.run, "sweep", done),
+            view=self._view(self.sweep_augmentations, search.run, "sweep", done),
             tell=tell,
         )
-        errors.append(search.error(model))
+        errors.append(search.error(model, self._view("", search.run, "error", done)))
 
     def _train(self, search: Search, learner: Learner, first: int, batches: int) -> None:
         """So many SGD batches; by their numbers the order goes on through epochs across rounds."""
@@ -292,9 +297,20 @@ class ErrorMinimizing:
             if number == first or place == 0:
                 order = list(shuffled(len(trainable), batch_size, run, epoch))
             rows = trainable[order[place]]
-            x = _view(self.augmentations, run, "train", number)(search.batch(rows))
+            x = self._view(self.augmentations, run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
             search.trained += len(rows)
+
+    def _view(self, augmentations: str | None, run: Run, *purpose: object) -> View:
+        """What is made of images on their way to a network, with draws for each purpose."""
+        survive, names = self.survive.split(), (augmentations or "").split()
+        draws = run.generator("view", *purpose)
+
+        def view(x: Tensor) -> Tensor:
+            x = through(x, survive, draws) if survive else x
+            return augment(x * FULL, names, draws) / FULL if names else x
+
+        return view
 
     def _batch_size(self, trainable: int) -> int:
         """Images to an SGD batch, where there are so many to train on."""
@@ -303,9 +319,3 @@ class ErrorMinimizing:
         an_epoch = max(1, round(self.batches / MOST_PASSES))
         fair = math.ceil(trainable / an_epoch)  # no remainder: see `shuffled`
         return max(2, min(LARGEST_BATCH[self._searched_as], fair))
-
-
-def _view(augmentations: str | None, run: Run, *purpose: object) -> View:
-    """Images in [0, 1] through augmentations, with draws of their own for each purpose."""
-    names, draws = (augmentations or "").split(), run.generator("view", *purpose)
-    return lambda x: augment(x * FULL, names, draws) / FULL if names else x

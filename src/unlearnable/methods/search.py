@@ -28,6 +28,11 @@ FEWEST = 50  # images that say what a noise of a class is to be, where the class
 View = Callable[[Tensor], Tensor]
 """From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
 
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
 SURROGATE = "resnet18:16"
 """The usual surrogate. A wider one knows the pictures better, and asks for noise to go with them: a
 ResNet-18 of width 32 that learns from what this one asked for reaches less than from its own."""
@@ -196,7 +201,7 @@ class Search:
         steps: int,
         batch_size: int,
         leave: float | None = None,
-        view: View = lambda x: x,
+        view: View = _as_it_is,
         tell: Callable[[float], None] = lambda done: None,
     ) -> None:
         """One improvement of the whole noise against a frozen model; sizes in levels.
@@ -272,12 +277,12 @@ class Search:
             self.delta[present] = mean.to(self.delta.dtype)
 
     @torch.no_grad()
-    def error(self, model: nn.Module) -> float:
-        """The share of images, with their noise, that a frozen model gets wrong.
+    def error(self, model: nn.Module, view: View = _as_it_is) -> float:
+        """The share of images, with their noise and seen through `view`, that it gets wrong.
 
         Images that left the last sweep had converged on their own label and are not asked again.
         """
-        found = self._found(model, self.undecided)
+        found = self._found(model, self.undecided, view)
         return int((found != self.labels[self.undecided]).sum()) / len(self.rows)
 
     @torch.no_grad()
@@ -289,10 +294,10 @@ class Search:
         taken = torch.isin(found, self.labels[self.protected])
         return int(taken.sum()) / max(1, len(found))
 
-    def _found(self, model: nn.Module, rows: Tensor) -> Tensor:
+    def _found(self, model: nn.Module, rows: Tensor, view: View = _as_it_is) -> Tensor:
         """The classes that a frozen model takes some images for; does not wait for the device."""
         batches = torch.split(rows, ERROR_BATCH)  # of no rows: one, of none
-        found = [model(self.batch(batch, self.run.dtype)).argmax(1) for batch in batches]
+        found = [model(view(self.batch(batch, self.run.dtype))).argmax(1) for batch in batches]
         return torch.cat(found)
 
     def work(self) -> dict[str, int]:

@@ -34,7 +34,7 @@ from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search
 from unlearnable.models import make_model
-from unlearnable.noise import Form
+from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
 
 FORMS: tuple[Form, ...] = ("sample-wise", "class-wise")
@@ -117,7 +117,7 @@ def rates(images: ImageSet, run: Run, options: argparse.Namespace) -> dict[str, 
     some = images.take(np.arange(count))
     model = make_model(options.surrogate, len(images.classes), min(images.size)).to(run.device)
     still = frozen(model, run.dtype)
-    search = Search.begin(some, Layout("sample-wise"), 8, run)
+    search = Search.begin(some, Layout("sample-wise"), Budget(), run)
     repeats = []
     for _ in range(options.repeats):
         theirs, bare = textbook_of(some, run, options.surrogate).rates(count)

@@ -223,3 +223,28 @@ def test_a_last_batch_too_small_for_batch_norm_is_left_out() -> None:
     assert sizes(132, 64) == [64, 64, 4]
     assert sizes(3, 64) == [3]
     assert sizes(1, 64) == []
+
+
+def test_a_network_sees_training_and_test_images_on_squares_of_the_schedules_side() -> None:
+    seen = set()
+
+    class Watched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = fresh()
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen.add((self.training, *x.shape[2:]))
+            return self.network(x)
+
+    data = coloured()
+    large = replace(data, images=np.kron(data.images, np.ones((1, 3, 2, 1), np.uint8)))
+    assert large.size == (24, 16)
+    schedule = replace(SHORT, augmentations="resized-crop:50 flip", side=12)
+    found = fit(Watched(), large, schedule=schedule, run=circumstances(), test=large)
+    assert {size[1:] for size in seen} == {(12, 12)} and len(found.predictions) == len(large)
+
+
+def test_the_settings_of_a_schedule_are_what_they_were_before_it_had_a_side() -> None:
+    assert "side" not in SHORT.settings()
+    assert replace(SHORT, side=64).settings() == {**SHORT.settings(), "side": 64}

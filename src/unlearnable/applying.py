@@ -134,8 +134,9 @@ def remove(
 ) -> Applied:
     """Give the originals of protected photos back, pixel for pixel.
 
-    That is certain only for lossless files in which no pixel was clipped at black or white: others
-    are left out and listed, unless `approximate`. What comes out has no noise: keep it to yourself.
+    That is certain only for lossless files in which no pixel was clipped at black or white, and
+    without masking: others are left out and listed, unless `approximate`. What comes out has no
+    noise: keep it to yourself.
 
     Args:
         key: a `.private` folder, or a class-wise noise file.
@@ -158,8 +159,13 @@ def remove(
     def one(photo: Photo) -> Written:
         protected = photo.picture()
         row = _row_of_published(opened, photo, chosen)
-        shape = protected.colours.shape
-        change = np.zeros(shape, np.int16) if row is None else opened.change(row, shape)
+        if row is not None and opened.noise.budget.masked and not approximate:
+            raise SourceError(
+                f"{photo.file} was protected with --masking, which its original alone decides: "
+                "accept nearly the original by --approximate."
+            )
+        colours = protected.colours
+        change = np.zeros(colours.shape, np.int16) if row is None else opened.change(row, colours)
         colours = _without(change, protected, photo, approximate=approximate)
         return publisher.publish(protected, protected.recoloured(colours), photo.origin)
 

@@ -193,7 +193,7 @@ def _keep(bench: Bench, material: Material, found: dict[str, Any]) -> None:
         "budget": asdict(material.budget),
         "method": manifest.get("settings"),
         "files": {key: manifest.get(key) for key in ("psnr", "ssim", "largest_change")},
-        "schedule": asdict(bench.schedule),
+        "schedule": bench.schedule.settings(),
         "hardware": bench.run.hardware(),
         "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
         **found,

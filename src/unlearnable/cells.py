@@ -103,7 +103,7 @@ class Bench:
         """The cell of an arm, a countermeasure, a model and a seed on these images."""
         clean, published, test, heldout = self._digests
         settings = {
-            "schedule": asdict(self.schedule),
+            "schedule": self.schedule.settings(),
             "countermeasure": list(countermeasure.settings),
             "precision": self.run.precision,
             "clean": clean,
@@ -162,7 +162,7 @@ class Bench:
         model = make_model(
             cell.model,
             len(self.test.classes),
-            min(train.size),
+            self.schedule.side or min(train.size),
             channels=train.channels,
             seed=run.seeded("model").seed,
         )
@@ -265,11 +265,15 @@ class Bench:
     def _seconds(self, model: str) -> float:
         """About how long one cell will take, from a few steps on a model of that kind."""
         network = make_model(
-            model, len(self.test.classes), min(self.clean.size), channels=self.clean.channels
+            model,
+            len(self.test.classes),
+            self.schedule.side or min(self.clean.size),
+            channels=self.clean.channels,
         )
         learner = Learner(network, self.run, momentum=0.9, weight_decay=0.0, clip=None)
         count = min(self.schedule.batch_size, len(self.clean))
-        x = self.run.upload(self.clean.images[:count]).float().div_(255)
+        some = self.clean.take(np.arange(count)).at(self.schedule.side)
+        x = self.run.upload(some.images).float().div_(255)
         y = torch.from_numpy(self.clean.labels[:count]).to(self.run.device)
         for _ in range(learner.warm_up):
             learner.step(x, y, 0.0).item()

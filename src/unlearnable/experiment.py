@@ -129,7 +129,7 @@ class Trial:
     @property
     def id(self) -> str:
         """A name that changes with any setting."""
-        return sha256_json(asdict(self))[:16]
+        return sha256_json({**asdict(self), "schedule": self.schedule.settings()})[:16]
 
     @property
     def about(self) -> str:

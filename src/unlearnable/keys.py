@@ -86,15 +86,19 @@ class Key:
             f"class by --class, one of {', '.join(known)}."
         )
 
-    def change(self, row: int, shape: tuple[int, ...]) -> NDArray[np.int16]:
-        """What a row adds to colours of a shape (H, W, 1 or 3), before pixels are clipped."""
+    def change(self, row: int, colours: NDArray[np.uint8]) -> NDArray[np.int16]:
+        """What a row adds to colours (H, W, 1 or 3), before pixels are clipped.
+
+        Where even parts of a picture get less, how even they were is guessed from the colours.
+        """
         if self.noise.budget.norm == "none" or self.noise.budget.size >= MIDDLE:
             raise SettingError(
                 f"{self.file} has a budget of {self.noise.budget}: only noise of less than "
                 f"{MIDDLE} levels can be taken off."
             )
-        grey = np.full(shape, MIDDLE, np.uint8)
-        return self.noise.add_to(grey, row).astype(np.int16) - MIDDLE
+        grey = np.full(colours.shape, MIDDLE, np.uint8)
+        within = self.noise.within(colours)
+        return self.noise.add_to(grey, row, within=within).astype(np.int16) - MIDDLE
 
 
 def inspect(key: Path | str) -> dict[str, Any]:
@@ -135,5 +139,8 @@ def write_picture(key: Path | str, file: Path) -> None:
     shown = dict(list(rows.items())[:SHOWN])
     _, channels, height, width = opened.noise.values.shape
     grey = np.full((height, width, channels), MIDDLE, np.uint8)
-    tiles = [amplified(grey, opened.noise.add_to(grey, row)) for row in shown.values()]
+    everywhere = np.ones((height, width), np.float32)
+    tiles = [
+        amplified(grey, opened.noise.add_to(grey, row, within=everywhere)) for row in shown.values()
+    ]
     write_bytes(file, sheet(tiles, list(shown)), private=True)

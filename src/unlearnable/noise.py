@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unlearnable.errors import DamagedError, SettingError, unknown
+from unlearnable.masking import texture
 from unlearnable.storage import map_new, open_new, read_json, replacing, sha256_array, write_json
 
 Norm = Literal["linf", "l2", "l0", "none"]
@@ -37,21 +38,26 @@ class Budget:
     Args:
         norm: "linf", "l2", "l0" (changed pixels) or "none".
         size: in levels of 255; in pixels for "l0"; not used for "none". Whole for "linf" and "l0".
+        masked: whether even parts of a picture get only a share of it, see `masking.py`.
 
     Raises:
-        SettingError: the size is a fraction, zero, negative or over the full range.
+        SettingError: the size is a fraction, zero, negative or over the full range, or another
+            norm than "linf" is masked.
 
     Example:
         >>> Budget("linf", 8)
-        Budget(norm='linf', size=8)
+        Budget(norm='linf', size=8, masked=False)
     """
 
     norm: Norm = "linf"
     size: float = 8
+    masked: bool = False
 
     def __post_init__(self) -> None:
         if self.norm not in get_args(Norm):
             raise unknown("norm", str(self.norm), get_args(Norm))
+        if self.masked and self.norm != "linf":
+            raise SettingError(f"--masking needs the norm linf, not {self.norm}: leave one out.")
         number = isinstance(self.size, int | float) and not isinstance(self.size, bool)
         if not (number and abs(self.size) < math.inf):
             raise SettingError(f"epsilon {self.size!r} is not a number: the usual budget is 8.")
@@ -132,18 +138,26 @@ class Noise:
     def __len__(self) -> int:
         return len(self.values)
 
-    def at(self, row: int, height: int, width: int) -> NDArray[np.int16]:
+    def at(
+        self, row: int, height: int, width: int, *, within: NDArray[np.float32] | None = None
+    ) -> NDArray[np.int16]:
         """One row's noise at a size in pixels: (C, height, width) whole levels, in budget.
 
         Another size than its own is reached by bilinear interpolation, which keeps an L-infinity
         budget; the other norms have no such guarantee and are refused.
 
+        Args:
+            row: which.
+            height: in pixels.
+            width: in pixels.
+            within: the share that each pixel of the noise's own size gets, 0 to 1; None: all.
+
         Raises:
             SettingError: a resize under another norm than "linf".
         """
-        values = np.asarray(self.values[row])
+        values = self.levels(row, within)
         if values.shape[1:] == (height, width):
-            return values.astype(np.int16)
+            return np.rint(values).astype(np.int16)
         if self.budget.norm != "linf":
             raise SettingError(
                 f"noise under the norm {self.budget.norm} cannot be resized from "
@@ -155,15 +169,29 @@ class Noise:
         ]
         return self.budget.project(np.stack(resized)[None])[0]
 
-    def add_to(self, image: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+    def levels(self, row: int, within: NDArray[np.float32] | None = None) -> NDArray[Any]:
+        """One row at its own size, (C, H, W); of each pixel the share that it gets."""
+        values = np.asarray(self.values[row])
+        return values if within is None else values * within
+
+    def within(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """The share of the noise that each pixel of an image (H, W, C) gets; None: all of it."""
+        _, _, height, width = self.values.shape
+        return texture(image, (height, width)) if self.budget.masked else None
+
+    def add_to(
+        self, image: NDArray[np.uint8], row: int, *, within: NDArray[np.float32] | None = None
+    ) -> NDArray[np.uint8]:
         """The protected image: `image` (H, W) or (H, W, 1 or 3), uint8; same shape out.
 
         A grey image takes the luma of three-channel noise; a colour image takes one-channel noise
-        in each channel.
+        in each channel. Under a masked budget each pixel gets the share that the image says, or
+        `within`.
         """
         pixels = image[:, :, None] if image.ndim == 2 else image
         height, width, channels = pixels.shape
-        change = self.at(row, height, width)
+        within = self.within(pixels) if within is None else within
+        change = self.at(row, height, width, within=within)
         if channels != len(change):
             weights = LUMA[None] if channels == 1 else np.ones((channels, 1))
             change = self.budget.project(np.tensordot(weights, change, axes=1)[None])[0]

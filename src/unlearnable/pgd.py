@@ -57,7 +57,7 @@ def sweep(
     dtype: torch.dtype,
     rows: Tensor | None = None,
     leave: float | None = None,
-    mask: Callable[[Tensor], Tensor] | None = None,
+    room: Callable[[Tensor], Tensor] | None = None,
     tell: Callable[[float], None] = lambda done: None,
 ) -> Swept:
     """Improve `delta` in place by signed steps against `objective`, over all images or some.
@@ -74,7 +74,8 @@ def sweep(
         rows: the images to work on, (n,); by default all.
         leave: an image whose loss is below this takes no further step: it has converged. The
             images that go on are gathered into full batches, so none is computed in vain.
-        mask: from rows to where their delta may be, 1 or 0, (n, 1, H, W); None: anywhere.
+        room: from rows to the share of the budget that each pixel may use, 0 to 1, broadcastable
+            to (n, 1, H, W); None: all of it.
         tell: called with the share of the sweep that is done.
     """
     if rows is None:
@@ -85,9 +86,12 @@ def sweep(
         for place, batch in enumerate(batches, start=1):
             x, old = images[batch], delta[batch].float()
             sign, loss = signs(objective, seen(x, old, dtype), batch)
-            new = (old - size * sign).clamp_(-epsilon, epsilon)
-            if mask is not None:
-                new *= mask(batch)
+            if room is None:
+                new = (old - size * sign).clamp_(-epsilon, epsilon)
+            else:
+                share = room(batch)
+                most = epsilon * share
+                new = (old - size * share * sign).clamp_(-most, most)
             delta[batch] = (x + new).clamp_(0, FULL).sub_(x).to(delta.dtype)
             losses.append(loss)
             tell((step + place / len(batches)) / steps)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from unlearnable.errors import SettingError, unknown
 from unlearnable.settings import check, setting
@@ -30,6 +30,9 @@ class Schedule:
     weight_decay: float = setting(5e-4, "of SGD", least=0)
     clip: float | None = setting(None, "largest norm of the gradient", above=0)
     augmentations: str = setting("crop:4 flip", "names from `augment.py`, in order")
+    side: int | None = setting(
+        None, "of the square that augmented and test images are brought to, in pixels", least=8
+    )
     label_smoothing: float = setting(
         0.0, "share of a label that goes to all classes", least=0, most=1
     )
@@ -42,6 +45,10 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check(self)
+
+    def settings(self) -> dict[str, Any]:
+        """The fields, ready for JSON; `side` only where it is set: records have hashes of this."""
+        return {key: value for key, value in asdict(self).items() if key != "side" or value}
 
     def rate(self, progress: float) -> float:
         """The learning rate when this share (0 to 1) of the training is done."""
@@ -75,6 +82,8 @@ SCHEDULES = {
         label_smoothing=0.1,
         average=0.98,
     ),
+    # of photos a trainer's network sees parts, at sizes of its own
+    "photos": Schedule(epochs=30, augmentations="resized-crop:8 flip", side=64),
     # no crops: on so few and so plain images they take away the head start that noise needs
     "demo": Schedule(epochs=12, batch_size=64, learning_rate=0.1, augmentations="flip"),
     # Huang et al. 2021, by data set; last epoch, batches of 128

@@ -25,7 +25,8 @@ def announce_protection(plan: Plan) -> None:
         note(f"{plan.protected} of them are {plan.named}'s and are protected, the rest looked at")
     elif plan.protected < plan.images:
         note(f"{plan.protected} of them are protected, the others written as they are")
-    note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}")
+    masked = ", less of it where a picture is even" if plan.budget.masked else ""
+    note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}{masked}")
     note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
     note(f"to {plan.destination}; keep to yourself: {plan.private}")
     if plan.ignored:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -86,9 +87,10 @@ def fit(
         raise SettingError("this countermeasure takes clean images of the trainer's own: heldout.")
     started = time.monotonic()
     schedule = countermeasure.schedule(schedule)
+    test, heldout = (images and images.at(schedule.side) for images in (test, heldout))
     learner = _learner(countermeasure.start(model, train, run=run), schedule, run)
     settings = {
-        "schedule": asdict(schedule),
+        "schedule": schedule.settings(),
         "countermeasure": repr(countermeasure),
         "data": train.digest() if run.state else None,
         "weights": {name: list(p.shape) for name, p in learner.model.named_parameters()},
@@ -179,8 +181,10 @@ def _epoch(
     total = torch.zeros((), device=images.device)
     for place, rows in enumerate(batches):
         moment = Moment(run, others, (epoch + place / len(batches)) / schedule.epochs, classes)
-        x = augment(images[rows], schedule.augmentations.split(), draws)
-        x = x.float().div_(255).contiguous(memory_format=torch.channels_last)
+        x = augment(images[rows], schedule.augmentations.split(), draws).float()
+        if schedule.side:
+            x = F.interpolate(x, (schedule.side, schedule.side), mode="bilinear", antialias=True)
+        x = x.div_(255).contiguous(memory_format=torch.channels_last)
         x, y = countermeasure.batch(x, labels[rows], moment=moment)
         rate = schedule.rate(moment.progress)
         loss = learner.step(x, y, rate, countermeasure=countermeasure, moment=moment)

@@ -113,13 +113,13 @@ def test_the_statistics_of_the_surrogate_are_those_of_the_round_that_they_are_fr
 
 def test_a_random_start_begins_within_the_budget():
     images = shapes(20)
-    begun = Search.begin(images, Layout("sample-wise"), 8, Run.start("cpu"), start="random")
+    begun = Search.begin(images, Layout("sample-wise"), Budget(), Run.start("cpu"), start="random")
     assert 7 < begun.delta.abs().max() <= 8
 
 
 def test_what_the_surrogate_sees_is_clamped_like_what_is_published():
     images = shapes(20)
-    begun = Search.begin(images, Layout("sample-wise"), 8, Run.start("cpu"))
+    begun = Search.begin(images, Layout("sample-wise"), Budget(), Run.start("cpu"))
     begun.images = torch.full_like(begun.images, 255)
     begun.delta += 8
     assert begun.batch(torch.arange(4)).max() == 1
@@ -128,7 +128,7 @@ def test_what_the_surrogate_sees_is_clamped_like_what_is_published():
 def test_a_sweep_lowers_the_loss_of_a_frozen_surrogate():
     images, run = shapes(40), Run.start("cpu", precision="float32")
     model = frozen(make_model("resnet18:4", 10, 32), torch.float32)
-    begun = Search.begin(images, Layout("sample-wise"), 8, run)
+    begun = Search.begin(images, Layout("sample-wise"), Budget(), run)
 
     def loss():
         return cross_entropy(model(begun.batch(torch.arange(40))), begun.labels).item()
@@ -233,7 +233,7 @@ def test_only_the_chosen_images_get_noise_and_they_alone_are_judged(form):
 def test_the_surrogate_learns_from_the_other_images_as_they_are():
     images, run = shapes(40), Run.start("cpu")
     chosen = chosen_of(images, 0)
-    begun = Search.begin(images, Layout("sample-wise"), 8, run, share=0.5, chosen=chosen)
+    begun = Search.begin(images, Layout("sample-wise"), Budget(), run, share=0.5, chosen=chosen)
     assert begun.protected.tolist() == np.flatnonzero(chosen).tolist()
     assert len(begun.rows) == 2 and len(begun.trainable) == 36 + 2
     begun.widen()

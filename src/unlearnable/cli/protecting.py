@@ -66,6 +66,10 @@ def protect(
             show_default="none",
         ),
     ] = "",
+    masking: Annotated[
+        bool,
+        typer.Option("--masking", help="Change even parts of a picture, skin and sky, the least."),
+    ] = False,
     rate: Annotated[
         float, typer.Option(help="Share of each class to protect; the rest is only copied.")
     ] = 1.0,
@@ -99,24 +103,23 @@ def protect(
     as_json: Json = False,
 ) -> None:
     """Give a folder of images back, looking the same, protected."""
-    from unlearnable.noise import Budget
-
     writing = writing_of(file_format, quality, strip_metadata, keep_location)
     form = form or ("class-wise" if named else None)
     ways = " ".join(listed(survive)) or None
     chosen = _settings(settings or [], form=form, surrogate=surrogate, survive=ways)
-    budget = None
-    if epsilon is not None:
-        budget = Budget("linf", int(epsilon) if epsilon.is_integer() else epsilon)
     with progress(GO_ON) as tell:
         from unlearnable.methods import make_method
+        from unlearnable.noise import Budget
         from unlearnable.protecting import protect as run
 
+        made = make_method(method, chosen)
+        levels = made.published.size if epsilon is None else epsilon
+        levels = int(levels) if levels == int(levels) else levels
         done = run(
             source,
             destination,
-            method=make_method(method, chosen),
-            budget=budget,
+            method=made,
+            budget=Budget(made.published.norm, levels, masking),
             rate=rate,
             classes=listed(classes or ""),
             named=named,

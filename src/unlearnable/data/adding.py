@@ -25,8 +25,9 @@ def with_noise(picture: Picture, noise: Noise, row: int) -> Picture:
     if noise.budget.norm != "linf" or size == [height, width] or channels < own:
         return picture.recoloured(noise.add_to(clean, row))
     out = np.empty_like(clean)
+    values = noise.levels(row, noise.within(clean))
     for channel in range(channels):
-        plane = Image.fromarray(noise.values[row, channel % own].astype(np.float32))
+        plane = Image.fromarray(values[channel % own].astype(np.float32))
         levels = np.asarray(plane.resize((width, height), BILINEAR))
         for rows in strips(height, width):  # interpolation has kept the budget
             total = np.rint(levels[rows]) + clean[rows, :, channel]

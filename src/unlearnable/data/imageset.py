@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.data.files import Picture, decode
+from unlearnable.data.files import Picture, at_working_size, decode
 from unlearnable.errors import SourceError, unknown
 from unlearnable.storage import sha256_array, sha256_json
 
@@ -93,6 +93,15 @@ class ImageSet:
         if channels == self.channels:
             return self
         return replace(self, images=np.repeat(self.images, channels, axis=3))
+
+    def at(self, side: int | None) -> ImageSet:
+        """The same images, each as a whole, on squares of so many pixels; None: as they are."""
+        if side is None or self.size == (side, side):
+            return self
+        squares = [
+            at_working_size(Picture(image), (side, side), self.channels) for image in self.images
+        ]
+        return replace(self, images=np.stack(squares), resized=True)
 
     def take(self, rows: NDArray[np.int64]) -> ImageSet:
         """The images of some rows, in that order; the classes stay."""

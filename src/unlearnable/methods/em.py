@@ -206,7 +206,7 @@ class ErrorMinimizing:
         search = Search.begin(
             images,
             self.layout,
-            budget.size,
+            budget,
             run,
             start=self.start,
             share=self.subset or 1,

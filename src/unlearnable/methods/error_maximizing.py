@@ -92,7 +92,7 @@ class ErrorMaximizing:
         surrogate = fit(model, images, schedule=schedule, run=seed, job="surrogate").model
         still = frozen(surrogate, run.dtype)
         search = Search.begin(
-            images, Layout.of(self.form), budget.size, run, share=self.subset or 1, chosen=chosen
+            images, Layout.of(self.form), budget, run, share=self.subset or 1, chosen=chosen
         )
         settings = {**asdict(self), "seed": run.seed, "epsilon": budget.size}
         checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})

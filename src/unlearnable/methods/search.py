@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.learner import Learner
+from unlearnable.masking import texture
 from unlearnable.methods.layout import Layout, stratified
 from unlearnable.methods.patch import corners, cut, pasted, window
+from unlearnable.noise import Budget
 from unlearnable.pgd import Objective, seen, sweep
 from unlearnable.runtime import Run
 
@@ -55,7 +57,8 @@ class Search:
             within any usual budget.
         index: the row of delta that each image takes, (N,).
         layout: which noise goes where.
-        epsilon: bound of delta in levels.
+        budget: of each noise.
+        texture: the share of the budget that each pixel may use, (N, 1, H, W); None: all of it.
         rows: the images that sweeps work on and errors are judged on, (n,).
         protected: the images that are to have noise, sorted, (P,); the others are published as
             they are, and the surrogate learns from them too.
@@ -69,7 +72,8 @@ class Search:
     delta: Tensor
     index: Tensor
     layout: Layout
-    epsilon: float
+    budget: Budget
+    texture: Tensor | None
     run: Run
     rows: Tensor
     protected: Tensor
@@ -86,7 +90,7 @@ class Search:
         cls,
         images: ImageSet,
         layout: Layout,
-        epsilon: float,
+        budget: Budget,
         run: Run,
         *,
         start: str = "zero",
@@ -98,7 +102,7 @@ class Search:
         Args:
             images: what to protect.
             layout: which noise goes where.
-            epsilon: in levels.
+            budget: an L∞ budget.
             run: device and seed.
             start: "zero" or "random".
             share: the part of each class that sweeps work on.
@@ -111,7 +115,7 @@ class Search:
         shape = layout.shape(images)
         delta = torch.zeros(shape, dtype=torch.float16).to(memory_format=torch.channels_last)
         if start == "random":
-            draws = run.rng("start").uniform(-epsilon, epsilon, shape)
+            draws = run.rng("start").uniform(-budget.size, budget.size, shape)
             delta.copy_(torch.from_numpy(draws))
         index = layout.index(images, run.rng("shared"))
         if layout.shared:  # one more row, which stays empty, for those that get none
@@ -125,7 +129,8 @@ class Search:
             delta=delta.to(run.device),
             index=torch.from_numpy(index).to(run.device),
             layout=layout,
-            epsilon=epsilon,
+            budget=budget,
+            texture=_texture(images, run) if budget.masked else None,
             run=run,
             rows=_rows(
                 stratified(
@@ -139,8 +144,8 @@ class Search:
             ),
             protected=_rows(np.flatnonzero(chosen), run),
         )
-        if layout.patch and not layout.shared:
-            search.delta *= search._window(torch.arange(len(images), device=run.device))
+        if search.confined and not layout.shared:
+            search.delta *= search._room(torch.arange(len(images), device=run.device))
         return search
 
     @property
@@ -152,6 +157,16 @@ class Search:
     def usual_batch(self) -> int:
         """Images to an input gradient; a shared noise moves once a batch, so that is no larger."""
         return USUAL_BATCH if self.layout.shared else usual_batch(self.run, self.size)
+
+    @property
+    def epsilon(self) -> float:
+        """Bound of the noise, in levels."""
+        return self.budget.size
+
+    @property
+    def confined(self) -> bool:
+        """Whether some pixels have less than the whole budget."""
+        return self.layout.patch is not None or self.texture is not None
 
     @property
     def whole(self) -> bool:
@@ -176,6 +191,8 @@ class Search:
         noise = self.delta[self.index[rows]]
         if self.layout.patch and self.layout.shared:
             noise = pasted(noise, self._places(rows), self.size)
+        if self.texture is not None and self.layout.shared:
+            noise = noise * self.texture[rows]
         return seen(self.images[rows], noise, dtype)
 
     def _places(self, rows: Tensor, *purpose: object) -> Tensor:
@@ -189,9 +206,13 @@ class Search:
         generator = self.run.generator("places")
         return corners(len(self.images), layout.patch, self.size, layout.place, generator)[rows]
 
-    def _window(self, rows: Tensor) -> Tensor:
-        assert self.layout.patch is not None
-        return window(self._places(rows), self.layout.patch, self.size)
+    def _room(self, rows: Tensor, places: Tensor | None = None) -> Tensor:
+        """The share of the budget that each pixel of some images may use, (n, 1, H, W)."""
+        textured = torch.ones(()) if self.texture is None else self.texture[rows].float()
+        if not self.layout.patch:
+            return textured
+        places = self._places(rows) if places is None else places
+        return textured.to(places.device) * window(places, self.layout.patch, self.size)
 
     def sweep(
         self,
@@ -227,7 +248,7 @@ class Search:
             dtype=self.run.dtype,
             rows=self.rows,
             leave=leave,
-            mask=self._window if self.layout.patch else None,
+            room=self._room if self.confined else None,
             tell=tell,
         )
         self.image_steps += swept.image_steps
@@ -245,17 +266,20 @@ class Search:
         side = self.layout.patch
         for batch in torch.split(self.rows[order], batch_size):
             labels, index = self.labels[batch], self.index[batch]
-            wanted, mask = self.delta[index].float(), None
+            wanted, within = self.delta[index].float(), None
             if side:
                 places = self._places(batch)
                 wanted = pasted(wanted, places, self.size)
-                inside = window(places, side, self.size)
-
-                def mask(rows: Tensor, inside: Tensor = inside) -> Tensor:
-                    return inside[rows]
+            if self.confined:
+                within = self._room(batch, places if side else None)
+                wanted *= within
 
             def of_these(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
                 return objective(x, labels[rows])
+
+            def room(rows: Tensor, within: Tensor | None = within) -> Tensor:
+                assert within is not None
+                return within[rows]
 
             self.image_steps += sweep(
                 of_these,
@@ -266,14 +290,17 @@ class Search:
                 steps=steps,
                 batch_size=len(batch),
                 dtype=self.run.dtype,
-                mask=mask,
+                room=room if self.confined else None,
             ).image_steps
-            wanted = cut(wanted, places, side) if side else wanted
+            shares = torch.ones_like(wanted[:, :1]) if within is None else within
+            if side:
+                wanted, shares = cut(wanted, places, side), cut(shares, places, side)
             sums = torch.zeros(self.delta.shape, device=wanted.device)
             sums.index_add_(0, index, wanted)
-            counts = torch.bincount(index, minlength=len(self.delta))
-            present = counts > 0
-            mean = sums[present] / counts[present].view(-1, 1, 1, 1)
+            weights = torch.zeros_like(sums[:, :1])
+            weights.index_add_(0, index, shares)
+            present = torch.bincount(index, minlength=len(self.delta)) > 0
+            mean = sums[present] / weights[present]
             self.delta[present] = mean.to(self.delta.dtype)
 
     @torch.no_grad()
@@ -334,7 +361,15 @@ class Search:
             noise = self.delta[rows if self.layout.form == "class-wise" else self.index[rows]]
             if self.layout.patch and self.layout.shared:
                 noise = pasted(noise, self._places(rows, "published", first), self.size)
+            if self.texture is not None and not self.layout.shared:
+                noise = noise / self.texture[rows]  # which it gets again where it is published
             out[first : first + ERROR_BATCH] = noise.float().cpu().numpy()
+
+
+def _texture(images: ImageSet, run: Run) -> Tensor:
+    """What a masked budget leaves each pixel, (N, 1, H, W)."""
+    shares = np.stack([texture(image, images.size) for image in images.images])
+    return torch.from_numpy(shares[:, None]).half().to(run.device)
 
 
 def _rows(rows: NDArray[np.int64], run: Run) -> Tensor:

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from unlearnable.countermeasures import COUNTERMEASURES
 from unlearnable.data.shapes import shapes
 from unlearnable.methods import METHODS
 from unlearnable.schedules import SCHEDULES, Schedule
+from unlearnable.telling import print_protection
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -139,3 +141,15 @@ def test_a_key_protects_new_photos_and_gives_them_back(monkeypatch, capsys, tmp_
     picture = tmp_path / "key.png"
     status, said, _ = run(monkeypatch, capsys, "inspect", key, "--picture", str(picture))
     assert status == 0 and "class-wise noise" in said and picture.exists()
+
+
+@pytest.mark.parametrize(("bare", "said"), [(0.75, True), (0.2, False)])
+def test_protect_says_when_the_surrogate_knows_the_pictures_without_noise(bare, said, capsys):
+    manifest = {
+        "search": {"reached": True, "errors": [0.0], "bare": bare},
+        "files": [],
+        "lossy": 0,
+        **dict.fromkeys(("largest_change", "psnr", "ssim"), 0),
+    }
+    print_protection(manifest, Path("out"), Path("out.private"))
+    assert ("knows 75% of the pictures without their noise" in capsys.readouterr().err) is said

@@ -109,8 +109,8 @@ def apply(
 
             def one(photo: Photo) -> Written:
                 clean = photo.picture()
-                protected = with_noise(clean, opened.noise, rows[photo.name])
-                return publisher.publish(clean, protected, photo.origin)
+                row = rows[photo.name]  # the protected one is not kept here: it may be large
+                return publisher.publish(clean, with_noise(clean, opened.noise, row), photo.origin)
 
             written, skipped = _each(
                 photos, one, strict=not skip_unreadable, tell=_share(tell, "apply", len(photos))

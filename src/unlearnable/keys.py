@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from unlearnable.data.folder import MANIFEST
 from unlearnable.data.photos import Photo
 from unlearnable.errors import DamagedError, DestinationError, SettingError, unknown
-from unlearnable.noise import Noise
+from unlearnable.noise import MIDDLE, Noise
 from unlearnable.report.pictures import amplified, sheet
 from unlearnable.storage import kind_at, read_json, write_bytes
 
-MIDDLE = 128
 SHOWN = 30
 
 

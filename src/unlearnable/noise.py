@@ -25,6 +25,7 @@ Norm = Literal["linf", "l2", "l0", "none"]
 Form = Literal["sample-wise", "class-wise"]
 
 FULL = 255
+MIDDLE = 128
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow's conversion to grey
 # what NumPy's reader and our own description raise at a file that is not ours
 UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, tokenize.TokenError, SettingError)
@@ -163,11 +164,14 @@ class Noise:
                 f"noise under the norm {self.budget.norm} cannot be resized from "
                 f"{values.shape[2]}×{values.shape[1]} to {width}×{height}: give images of one size."
             )
-        resized = [
+        if self.budget.size < MIDDLE:
+            planes = [np.asarray(enlarged(c, (width, height))).astype(np.int16) for c in values]
+            return np.stack(planes) - MIDDLE
+        planes = [
             np.asarray(Image.fromarray(c.astype(np.float32)).resize((width, height), BILINEAR))
             for c in values
         ]
-        return self.budget.project(np.stack(resized)[None])[0]
+        return self.budget.project(np.stack(planes)[None])[0]
 
     def levels(self, row: int, within: NDArray[np.float32] | None = None) -> NDArray[Any]:
         """One row at its own size, (C, H, W); of each pixel the share that it gets."""
@@ -243,6 +247,15 @@ class Noise:
 
 
 BILINEAR = Image.Resampling.BILINEAR
+
+
+def enlarged(plane: NDArray[Any], size: tuple[int, int]) -> Image.Image:
+    """Levels under `MIDDLE` (h, w) as a grey picture (width, height), of which `MIDDLE` is none.
+
+    Bilinear interpolation of whole numbers keeps an L-infinity budget, rounding included.
+    """
+    grey = (np.rint(plane) + MIDDLE).astype(np.uint8)
+    return Image.fromarray(grey).resize(size, BILINEAR)
 
 
 def seal(

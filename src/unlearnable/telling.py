@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from unlearnable.reproducing import Reproduction, ReproductionPlan, Verification
 
 
+KNOWN = 0.5
+"""The share of pictures from which on it is said that a surrogate knows them without noise."""
+
+
 def announce_protection(plan: Plan) -> None:
     """Say what is about to be protected, and how."""
     height, width = plan.size
@@ -79,6 +83,11 @@ def print_protection(manifest: dict[str, Any], destination: Path, private: Path)
             f"the surrogate's error is still {search['errors'][-1]:.1%} after "
             f"{len(search['errors'])} rounds: the protection may be weak; allow more rounds by "
             "--set rounds=…"
+        )
+    if search.get("bare", 0) > KNOWN:
+        note(
+            f"the surrogate knows {search['bare']:.0%} of the pictures without their noise too: "
+            "so may a model, and the protection may be weak"
         )
     print(
         f"{len(manifest['files'])} files in {destination}, each read back and compared: largest "

@@ -1,16 +1,15 @@
-"""Noise on a picture of any size, a part at a time, so that memory stays small."""
+"""Noise on a picture of any size, a channel at a time, so that memory stays small."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from unlearnable.data.files import Picture
-from unlearnable.noise import FULL, Budget, Noise
+from unlearnable.noise import MIDDLE, Budget, Noise, enlarged
 
 STRIP = 1 << 20  # pixels handled at a time
-BILINEAR = Image.Resampling.BILINEAR
 
 
 def with_noise(picture: Picture, noise: Noise, row: int) -> Picture:
@@ -22,16 +21,15 @@ def with_noise(picture: Picture, noise: Noise, row: int) -> Picture:
     clean = picture.colours
     height, width, channels = clean.shape
     _, own, *size = noise.values.shape
-    if noise.budget.norm != "linf" or size == [height, width] or channels < own:
+    small = noise.budget.norm == "linf" and noise.budget.size < MIDDLE
+    if not small or size == [height, width] or channels < own:
         return picture.recoloured(noise.add_to(clean, row))
     out = np.empty_like(clean)
     values = noise.levels(row, noise.within(clean))
-    for channel in range(channels):
-        plane = Image.fromarray(values[channel % own].astype(np.float32))
-        levels = np.asarray(plane.resize((width, height), BILINEAR))
-        for rows in strips(height, width):  # interpolation has kept the budget
-            total = np.rint(levels[rows]) + clean[rows, :, channel]
-            out[rows, :, channel] = total.clip(0, FULL)
+    for channel in range(channels):  # by Pillow, whose sum is clipped and needs no wider numbers
+        light = Image.fromarray(np.ascontiguousarray(clean[:, :, channel]))
+        change = enlarged(values[channel % own], (width, height))
+        out[:, :, channel] = np.asarray(ImageChops.add(light, change, offset=-MIDDLE))
     return picture.recoloured(out)
 
 

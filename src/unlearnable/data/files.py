@@ -55,6 +55,8 @@ class Picture:
 
     def recoloured(self, colours: NDArray[np.uint8]) -> Picture:
         """The same picture with other colours, its alpha and profile kept."""
+        if colours.shape == self.pixels.shape:
+            return replace(self, pixels=colours)
         alpha = self.pixels[:, :, colours.shape[2] :]
         return replace(self, pixels=np.concatenate([colours, alpha], axis=2))
 

@@ -20,7 +20,7 @@ from unlearnable.data.imageset import ImageSet, Origin
 from unlearnable.data.quality import psnr, ssim, tiles
 from unlearnable.errors import DamagedError, DestinationError, SourceError
 from unlearnable.noise import Budget, Noise
-from unlearnable.storage import LOCK, naming_the_place, private_folder, write_bytes
+from unlearnable.storage import LOCK, naming_the_place, private_folder, sha256_array, write_bytes
 
 MANIFEST = "manifest.json"
 BATCH = 512  # files between two reports of progress
@@ -206,22 +206,25 @@ class Publisher:
             with naming_the_place(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, content, scratch=self.scratch)
+        size, digest = len(content), hashlib.sha256(content).hexdigest()
+        survived = 1.0 if encoding.lossless else round(_survived(clean, protected, encoding), 3)
+        expected = _shown(protected, encoding)
+        del content, protected  # a large photo is not to be in memory once more than it must
         found = decode(path)
-        alike = np.array_equal(found.pixels, protected.pixels)
-        if found.pixels.shape != protected.pixels.shape or not (alike or not encoding.lossless):
+        if _shown(found, encoding) != expected:
             raise DamagedError(f"{path} does not read back as it was written: check the disk.")
         self.look(origin.name, clean, found)
         parts = list(zip(tiles(clean.colours), tiles(found.colours), strict=True))
         before = _size(origin)
         return Written(
             name=path.relative_to(self.destination).as_posix(),
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=digest,
             change=largest_change(clean.colours, found.colours),
             psnr=round(min(psnr(*map(np.stack, zip(*parts, strict=True))), UNCHANGED), 3),
             ssim=round(float(np.mean([ssim(a, b) for a, b in parts])), 5),
             lossless=encoding.lossless,
-            survived=1.0 if encoding.lossless else round(_survived(clean, protected, encoding), 3),
-            ratio=round(len(content) / before, 3) if before else None,
+            survived=survived,
+            ratio=round(size / before, 3) if before else None,
         )
 
 
@@ -253,6 +256,11 @@ def _size(origin: Origin) -> int | None:
     if isinstance(origin.encoded, Path):
         return origin.encoded.stat().st_size
     return origin.encoded().getbuffer().nbytes if origin.encoded else None
+
+
+def _shown(picture: Picture, encoding: Encoding) -> str:
+    """What must read back as it was written: the pixels, or of a lossy file their number."""
+    return sha256_array(picture.pixels) if encoding.lossless else str(picture.pixels.shape)
 
 
 def _survived(clean: Picture, protected: Picture, encoding: Encoding) -> float:

@@ -26,15 +26,17 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
     Mean over channels and over all 7×7 windows that lie inside the image, with sample covariance.
     """
-    x, y = (np.atleast_3d(image).astype(np.float64) for image in (a, b))
-    sample = WINDOW**2 / (WINDOW**2 - 1)
-    mx, my = _window_mean(x), _window_mean(y)
-    vx = sample * (_window_mean(x * x) - mx * mx)
-    vy = sample * (_window_mean(y * y) - my * my)
-    vxy = sample * (_window_mean(x * y) - mx * my)
+    x, y = (np.atleast_3d(image).transpose(2, 0, 1).astype(np.int32) for image in (a, b))
+    sx, sy = _window_sums(x), _window_sums(y)
+    count = WINDOW**2
+    vx, vy, vxy = (
+        (count * _window_sums(product) - sums) / (count * (count - 1))
+        for product, sums in ((x * x, sx * sx), (y * y, sy * sy), (x * y, sx * sy))
+    )
+    mx, my = sx / count, sy / count
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
     top = (2 * mx * my + c1) * (2 * vxy + c2)
-    return float(np.mean(top / ((mx**2 + my**2 + c1) * (vx + vy + c2))))
+    return float(np.mean(top / ((mx * mx + my * my + c1) * (vx + vy + c2))))
 
 
 def tiles(pixels: NDArray[Any]) -> list[NDArray[Any]]:
@@ -59,13 +61,13 @@ def _starts(length: int) -> list[int]:
     return [int(place) // BLOCK * BLOCK for place in places]
 
 
-def _window_mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over every 7×7 window, from sums along one axis and then the other."""
-    for axis in (0, 1):
-        sums = np.cumsum(x, axis=axis)
-        sums = np.insert(sums, 0, 0, axis=axis)
-        ends = [slice(None)] * 3
-        starts = list(ends)
-        ends[axis], starts[axis] = slice(WINDOW, None), slice(None, -WINDOW)
-        x = (sums[tuple(ends)] - sums[tuple(starts)]) / WINDOW
-    return x
+def _window_sums(x: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The sum over every window, (C, H - 6, W - 6); running sums may wrap, as differences do not.
+
+    Squares and products of sums of levels fit as well: 49 · 49 · 255² is less than 2³¹.
+    """
+    across = np.cumsum(x, axis=2, dtype=np.int32)
+    across[:, :, WINDOW:] -= across[:, :, :-WINDOW].copy()
+    down = np.cumsum(across[:, :, WINDOW - 1 :], axis=1, dtype=np.int32)
+    down[:, WINDOW:] -= down[:, :-WINDOW].copy()
+    return down[:, WINDOW - 1 :]

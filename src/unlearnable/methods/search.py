@@ -222,20 +222,24 @@ class Search:
         steps: int,
         batch_size: int,
         leave: float | None = None,
+        moves: int = 1,
         view: View = _as_it_is,
         tell: Callable[[float], None] = lambda done: None,
     ) -> None:
         """One improvement of the whole noise against a frozen model; sizes in levels.
 
         A negative `size` maximises the error. The model sees the images through `view`, which
-        may draw anew at each step. `leave`: see `pgd.sweep`.
+        may draw anew at each step. `leave`: see `pgd.sweep`. A shared noise moves once a batch; if
+        there are fewer than `moves` of these, the sweep is repeated.
         """
 
         def objective(x: Tensor, labels: Tensor) -> Tensor:
             return F.cross_entropy(model(view(x)).float(), labels, reduction="none")
 
         if self.layout.shared:
-            self._sweep_shared(objective, size=size, steps=steps, batch_size=batch_size)
+            batches = -(-len(self.rows) // batch_size)
+            for _ in range(-(-moves // batches)):
+                self._sweep_shared(objective, size=size, steps=steps, batch_size=batch_size)
             return
         swept = sweep(
             lambda x, rows: objective(x, self.labels[rows]),
@@ -311,6 +315,14 @@ class Search:
         """
         found = self._found(model, self.undecided, view)
         return int((found != self.labels[self.undecided]).sum()) / len(self.rows)
+
+    @torch.no_grad()
+    def bare(self, model: nn.Module) -> float:
+        """The share of the protected images that a frozen model knows without their noise."""
+        batches = torch.split(self.protected, ERROR_BATCH)
+        seen_bare = (seen(self.images[rows], torch.zeros(()), self.run.dtype) for rows in batches)
+        found = torch.cat([model(x).argmax(1) for x in seen_bare])
+        return int((found == self.labels[self.protected]).sum()) / len(self.protected)
 
     @torch.no_grad()
     def confused(self, model: nn.Module) -> float:

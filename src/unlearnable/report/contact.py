@@ -107,10 +107,10 @@ def _sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> bytes:
 def _fitted(pixels: NDArray[np.uint8]) -> Image.Image:
     """Made smaller to fit a tile, or each pixel as many times larger as it has room."""
     flat = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    image = Image.fromarray(flat).convert("RGB")
+    image = Image.fromarray(flat)
     times = SIDE // max(image.size)
     if times:
         size = (image.width * times, image.height * times)
-        return image.resize(size, Image.Resampling.NEAREST)
+        return image.convert("RGB").resize(size, Image.Resampling.NEAREST)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return image
+    return image.convert("RGB")  # now that it is small: this copies

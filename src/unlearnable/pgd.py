@@ -91,7 +91,7 @@ def sweep(
             else:
                 share = room(batch)
                 most = epsilon * share
-                new = (old - size * share * sign).clamp_(-most, most)
+                new = (old - share * (size * sign)).clamp_(-most, most)
             delta[batch] = (x + new).clamp_(0, FULL).sub_(x).to(delta.dtype)
             losses.append(loss)
             tell((step + place / len(batches)) / steps)

@@ -208,11 +208,12 @@ class Search:
 
     def _room(self, rows: Tensor, places: Tensor | None = None) -> Tensor:
         """The share of the budget that each pixel of some images may use, (n, 1, H, W)."""
-        textured = torch.ones(()) if self.texture is None else self.texture[rows].float()
+        everywhere = torch.ones((), device=self.delta.device)
+        textured = everywhere if self.texture is None else self.texture[rows].float()
         if not self.layout.patch:
             return textured
         places = self._places(rows) if places is None else places
-        return textured.to(places.device) * window(places, self.layout.patch, self.size)
+        return textured * window(places, self.layout.patch, self.size)
 
     def sweep(
         self,
@@ -270,20 +271,15 @@ class Search:
         side = self.layout.patch
         for batch in torch.split(self.rows[order], batch_size):
             labels, index = self.labels[batch], self.index[batch]
-            wanted, within = self.delta[index].float(), None
-            if side:
-                places = self._places(batch)
+            wanted = self.delta[index].float()
+            places = self._places(batch) if side else None
+            if places is not None:
                 wanted = pasted(wanted, places, self.size)
-            if self.confined:
-                within = self._room(batch, places if side else None)
-                wanted *= within
+            shares = self._room(batch, places).expand(len(batch), 1, *self.size)
+            wanted *= shares
 
             def of_these(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
                 return objective(x, labels[rows])
-
-            def room(rows: Tensor, within: Tensor | None = within) -> Tensor:
-                assert within is not None
-                return within[rows]
 
             self.image_steps += sweep(
                 of_these,
@@ -294,10 +290,9 @@ class Search:
                 steps=steps,
                 batch_size=len(batch),
                 dtype=self.run.dtype,
-                room=room if self.confined else None,
+                room=shares.__getitem__,
             ).image_steps
-            shares = torch.ones_like(wanted[:, :1]) if within is None else within
-            if side:
+            if side and places is not None:
                 wanted, shares = cut(wanted, places, side), cut(shares, places, side)
             sums = torch.zeros(self.delta.shape, device=wanted.device)
             sums.index_add_(0, index, wanted)

@@ -1,0 +1,120 @@
+"""What a key of one person's is worth: found from half of their pictures, put on the other half.
+
+    python benchmarks/one_person.py FACES --out results/benchmarks/one_person.jsonl
+
+FACES has a folder for each person. For each seed some people are drawn, and each finds a key with
+`protect --as` from every second picture, among the other people, who are only looked at. It is put
+on the pictures in between, with which a model is then trained to recognise everybody; it is tested
+on the pictures that no model was trained on, all of them clean. A line of the record is a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import common
+import numpy as np
+
+from unlearnable.applying import apply
+from unlearnable.data.sources import open_images
+from unlearnable.methods import make_method
+from unlearnable.models import make_model
+from unlearnable.noise import Budget
+from unlearnable.protecting import protect
+from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
+from unlearnable.training import fit
+
+SCHEDULE = Schedule(epochs=60, batch_size=32, learning_rate=0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="a folder of people")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--people", type=int, default=5, help="that have keys")
+    parser.add_argument("--epsilon", type=int, default=16)
+    parser.add_argument("--size", type=int, default=64, help="working size, and the model's")
+    parser.add_argument("--model", default="resnet18:16")
+    parser.add_argument("--set", nargs="*", default=[], dest="settings", metavar="KEY=VALUE")
+    parser.add_argument("--out", type=Path, help="a file for the lines")
+    options = parser.parse_args()
+    for seed in options.seeds:
+        about = {
+            "seed": seed,
+            "epsilon": options.epsilon,
+            "size": options.size,
+            "model": options.model,
+            "settings": options.settings,
+        }
+        if not common.there(about, options.out):
+            with tempfile.TemporaryDirectory() as folder:
+                found = measured(Path(folder), options, Run.start(seed=seed))
+            line = {**about, **found, "schedule": asdict(SCHEDULE), "commit": common.commit()}
+            common.append(line, options.out)
+
+
+def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, object]:
+    """What one seed gives: recognition of those with keys and of the rest, with noise and without."""
+    everybody = sorted(path for path in options.data.iterdir() if path.is_dir())
+    own = run.rng("people").permutation(len(everybody))[: options.people]
+    keyed = [everybody[place] for place in sorted(own)]
+    for person in everybody:
+        for place, picture in enumerate(sorted(person.iterdir())):
+            half = "asked" if place % 2 else "trained"
+            for root in (folder / half, *([folder / "published"] if half == "trained" else [])):
+                (root / person.name).mkdir(parents=True, exist_ok=True)
+                shutil.copy(picture, root / person.name)
+    bare = [with_key(folder, person.name, options, run) for person in keyed]
+    test = open_images(folder / "asked", size=options.size)
+    labels = [test.classes.index(person.name) for person in keyed]
+    own_rows = np.isin(test.labels, labels)
+    found: dict[str, object] = {"keyed": [person.name for person in keyed], "bare": bare}
+    for arm in ("trained", "published"):
+        train = open_images(folder / arm, size=options.size)
+        model = make_model(
+            options.model, len(train.classes), options.size, channels=train.channels, seed=run.seed
+        )
+        fitted = fit(model, train, schedule=SCHEDULE, run=run, test=test)
+        right = fitted.predictions == test.labels
+        name = "clean" if arm == "trained" else "protected"
+        found[name] = {
+            "keyed": round(float(right[own_rows].mean()), 4),
+            "rest": round(float(right[~own_rows].mean()), 4),
+        }
+    return found
+
+
+def with_key(folder: Path, name: str, options: argparse.Namespace, run: Run) -> float:
+    """Find a person's key from the pictures that are asked, and put it on those published.
+
+    Returns:
+        The share of their pictures that the surrogate knew without noise in the end.
+    """
+    others, place = folder / "others" / name, folder / "keys" / name
+    shutil.copytree(folder / "asked", others, ignore=shutil.ignore_patterns(name))
+    place.parent.mkdir(exist_ok=True)
+    settings = dict(text.split("=", 1) for text in options.settings)
+    done = protect(
+        folder / "asked" / name,
+        place,
+        method=make_method("em", {"form": "class-wise", **settings}),
+        budget=Budget("linf", options.epsilon),
+        named=name,
+        background=others,
+        size=options.size,
+        seed=run.seed,
+    )
+    published = folder / "published" / name
+    shutil.rmtree(published)
+    apply(done.private, [folder / "trained" / name], published)
+    shutil.rmtree(published.with_name(f"{name}.private"))
+    return float(done.manifest["search"]["bare"])
+
+
+if __name__ == "__main__":
+    main()

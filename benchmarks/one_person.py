@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import common
@@ -49,17 +48,18 @@ def main() -> None:
             "epsilon": options.epsilon,
             "size": options.size,
             "model": options.model,
-            "settings": options.settings,
+            "search": options.settings,
         }
         if not common.there(about, options.out):
             with tempfile.TemporaryDirectory() as folder:
-                found = measured(Path(folder), options, Run.start(seed=seed))
-            line = {**about, **found, "schedule": asdict(SCHEDULE), "commit": common.commit()}
-            common.append(line, options.out)
+                run = Run.start(seed=seed)
+                found = measured(Path(folder), options, run)
+            found |= {"schedule": SCHEDULE.settings(), "hardware": run.hardware()}
+            common.append({**about, **found, "commit": common.commit()}, options.out)
 
 
 def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, object]:
-    """What one seed gives: recognition of those with keys and of the rest, with noise and without."""
+    """What one seed gives: who is recognised, of those with keys and of the rest."""
     everybody = sorted(path for path in options.data.iterdir() if path.is_dir())
     own = run.rng("people").permutation(len(everybody))[: options.people]
     keyed = [everybody[place] for place in sorted(own)]

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from unlearnable import ErrorMinimizing, RandomNoise, apply, protect
+from unlearnable import ErrorMinimizing, RandomNoise, apply, audit, protect
 from unlearnable.data.files import decode
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError, SourceError
@@ -98,3 +98,32 @@ def test_an_empty_folder_of_mine_is_said(others, tmp_path):
     (tmp_path / "me").mkdir()
     with pytest.raises(SourceError, match="holds no images"):
         protect(tmp_path / "me", tmp_path / "out", method="random", named="me", background=others)
+
+
+def test_the_photos_are_audited_among_the_background(mine, others, tmp_path):
+    done = protect(mine, tmp_path / "out", method="random", named="star", background=others)
+    made = shapes(200)
+    for row, origin in enumerate(made.origins):
+        if made.classes[made.labels[row]] in ("star", *(p.name for p in others.iterdir())):
+            path = tmp_path / "test" / f"{origin.name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(made.images[row][::-1]).save(path)
+    places = {"clean": mine, "test": tmp_path / "test", "out": tmp_path / "run", "size": 32}
+    with pytest.raises(SettingError, match=r"holds photos of star alone: .* by --background"):
+        audit(done.destination, **places)
+    found = audit(
+        done.destination,
+        **places,
+        background=others,
+        arms=("clean", "protected"),
+        countermeasures=(),
+        models=("resnet18:4",),
+    )
+    assert [row["arm"] for row in found.rows] == ["clean", "protected"]
+    assert "partial" in {doubt.about for doubt in found.doubts}, "accuracy is about my photos alone"
+
+
+def test_a_background_is_refused_where_every_class_was_protected(others, tmp_path):
+    protect(others, tmp_path / "out", method="random")
+    with pytest.raises(SettingError, match="--background is for a folder of `protect --as`"):
+        audit(tmp_path / "out", clean=others, test=others, out=tmp_path / "run", background=others)

@@ -52,6 +52,7 @@ def audit(
     clean: Source,
     test: Source,
     out: Path | str,
+    background: Source | None = None,
     arms: Sequence[str] = USUAL,
     countermeasures: Sequence[str] = ("quick",),
     models: Sequence[str] = ("resnet18:16",),
@@ -76,12 +77,14 @@ def audit(
         clean: what it was made from; it is the training set of the clean arm.
         test: clean images with the same classes, used to measure and for nothing else.
         out: the run's folder. It is private: what is kept in it shows the noise.
+        background: the other classes, for a folder of `protect --as`.
         arms: see `arms.py`: "clean", "protected", "random", "mix:0.2".
         countermeasures: names such as "jpeg:10+gray", or of sets ("quick": gray and jpeg:10); they
             are tried on the clean and the protected arm, and "none" always is.
         models: target models by name.
         seeds: each decides initial weights, order and augmentation of one training.
-        scale: "quick", "fast", "paper" (the row of the data set) or a row such as "paper:cifar10".
+        scale: "quick", "fast", "photos", "paper" (the row of the data set) or a row such as
+            "paper:cifar10".
         heldout: clean images a class for countermeasures that take some, split off the test set;
             by default 50, or a fifth of the class, where one is asked for.
         size: working size for images of mixed sizes.
@@ -110,6 +113,7 @@ def audit(
         protected,
         clean,
         test,
+        background=background,
         open_images=partial(open_images, data_dir=data_dir, download=download),
         size=size,
         heldout=heldout if wanted else 0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearnable.data.among import among
 from unlearnable.data.duplicates import duplicates
 from unlearnable.data.folder import MANIFEST, private_beside
 from unlearnable.data.gather import folder_name
@@ -58,6 +59,7 @@ def gather(
     clean: Source,
     test: Source,
     *,
+    background: Source | None = None,
     open_images: Open,
     size: int | None,
     heldout: int | None,
@@ -69,6 +71,7 @@ def gather(
         protected: a folder of protected images.
         clean: what it was made from.
         test: clean images of the same classes.
+        background: the other classes, where one person's photos alone were protected.
         open_images: opens one of them.
         size: working size.
         heldout: images a class to split off the test set; 0 for none, None for the usual.
@@ -77,15 +80,25 @@ def gather(
     Raises:
         UnlearnableError: they do not.
     """
-    originals = open_images(clean, size=size)
-    published = paired(open_images(protected, size=size), originals)
+    manifest = _manifest(protected)
+    named = (manifest or {}).get("named")
+    if named:
+        photos, beside = _one_person(protected, named, clean, background)
+        others = open_images(beside, size=size)
+        originals, published = (among(place, named, others) for place in (photos, protected))
+    elif background is not None:
+        raise SettingError(
+            f"--background is for a folder of `protect --as`, and {protected} is none."
+        )
+    else:
+        originals, published = (open_images(source, size=size) for source in (clean, protected))
+    published = paired(published, originals)
     common = _common(originals, test)
     tests = matched(open_images(test, split="test", size=common), originals)
     channels = max(images.channels for images in (originals, published, tests))
     originals, published, tests = (
         images.with_channels(channels) for images in (originals, published, tests)
     )
-    manifest = _manifest(protected)
     budget = _budget(protected, manifest, originals, published)
     doubts = _files(protected, manifest, budget, originals, published)
     found = duplicates(tests, originals)
@@ -109,6 +122,22 @@ def gather(
     return Material(
         originals, published, tests, owned, budget, manifest, leaks, asked, tuple(doubts)
     )
+
+
+def _one_person(
+    protected: Path, named: str, clean: Source, background: Source | None
+) -> tuple[Path | str, Source]:
+    """The folder of one person's photos, and the other classes.
+
+    Raises:
+        SettingError: there are none, or the photos are no folder.
+    """
+    if background is None or not isinstance(clean, str | Path):
+        raise SettingError(
+            f"{protected} holds photos of {named} alone: give the folder that they came from by "
+            "--clean, and pictures of the same kind, of other classes, by --background."
+        )
+    return clean, background
 
 
 def _asked(manifest: dict[str, Any] | None, classes: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -87,7 +87,7 @@ def fit(
         raise SettingError("this countermeasure takes clean images of the trainer's own: heldout.")
     started = time.monotonic()
     schedule = countermeasure.schedule(schedule)
-    test, heldout = (images and images.at(schedule.side) for images in (test, heldout))
+    test, heldout = (None if s is None else s.at(schedule.side) for s in (test, heldout))
     learner = _learner(countermeasure.start(model, train, run=run), schedule, run)
     settings = {
         "schedule": schedule.settings(),

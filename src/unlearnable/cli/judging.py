@@ -31,6 +31,9 @@ def audit(
     clean: Annotated[str, typer.Option(help="What it was made from.")],
     test: Annotated[str, typer.Option(help="Clean test images of the same classes.")],
     out: Annotated[Path, typer.Option(help="The run's folder; finished cells are kept in it.")],
+    background: Annotated[
+        str | None, typer.Option(help="The other classes, for a folder of `protect --as`.")
+    ] = None,
     arms: Annotated[
         str, typer.Option(help="What to train on: clean, protected, random, mix:SHARE.")
     ] = "clean,protected,random",
@@ -52,7 +55,7 @@ def audit(
     models: Annotated[str, typer.Option(help="Target models.")] = "resnet18:16",
     seeds: Annotated[str, typer.Option(help="A training each.")] = "0",
     scale: Annotated[
-        str, typer.Option(help="quick, fast, paper, or a row of the paper: paper:cifar10.")
+        str, typer.Option(help="quick, fast, photos, paper, or a row of the paper: paper:cifar10.")
     ] = "quick",
     heldout: Annotated[
         int | None,
@@ -80,6 +83,7 @@ def audit(
             clean=clean,
             test=test,
             out=out,
+            background=background,
             arms=listed(arms),
             countermeasures=[*listed(countermeasures), *listed(channels)],
             models=listed(models),

@@ -185,6 +185,25 @@ def test_a_budget_that_is_none(refused, photos, epsilon, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["--norm", "l2"], "published with linf, so say how much by --epsilon"),
+        (["--norm", "l1"], "unknown norm 'l1'"),
+        (
+            ["--method", "em", "--norm", "l2", "--epsilon", "300"],
+            "--norm l2: this noise is made under linf.",
+        ),
+        (["--norm", "l2", "--epsilon", "300", "--masking"], "--masking needs the norm linf"),
+        (["--method", "lsp", "--norm", "l0", "--epsilon", "3"], "is made under linf or l2."),
+        (["--method", "cuda", "--masking"], "--masking needs the norm linf, not none"),
+        (["--method", "cuda", "--form", "class-wise"], "form=class-wise is not sample-wise"),
+    ],
+)
+def test_a_norm_that_does_not_go_with_the_rest(refused, photos, options, words):
+    assert words in refused(photos(), *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
         (["--method", "emm"], "unknown method 'emm': choose one of em, "),
         (["--set", "steps=3"], "unknown setting 'steps': choose one of form."),
         (["--surrogate", "resnet18"], "unknown setting 'surrogate': choose one of form."),

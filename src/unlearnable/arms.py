@@ -129,17 +129,18 @@ def _share(text: str) -> float | None:
 
 
 def with_random_noise(images: ImageSet, budget: Budget, run: Run) -> ImageSet:
-    """The same images with uniform noise of an L∞ budget, drawn anew for each.
+    """The same images with random noise of equal budget, drawn anew for each.
 
     Raises:
-        SettingError: another norm, for which "equal budget" has no uniform noise.
+        SettingError: there is no budget.
     """
-    if budget.norm != "linf":
-        raise SettingError(f"the random arm needs an L∞ budget, not {budget.norm}: leave it out.")
+    if budget.norm == "none":
+        raise SettingError("noise without a budget has no random arm of equal size: leave it out.")
     rng = run.rng("random arm")
     shape = (1, images.channels, *images.size)
     noisy = np.empty_like(images.images)
     for row, image in enumerate(images.images):
-        levels = rng.uniform(-budget.size, budget.size, shape)
-        noisy[row] = seal(levels, form="sample-wise", budget=budget).add_to(image, 0)
+        noisy[row] = seal(budget.drawn(shape, rng), form="sample-wise", budget=budget).add_to(
+            image, 0
+        )
     return replace(images, images=noisy)

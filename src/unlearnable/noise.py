@@ -26,6 +26,7 @@ Form = Literal["sample-wise", "class-wise"]
 
 FULL = 255
 MIDDLE = 128
+SHRINKS, HALVINGS = 0.8, 8  # the smallest share that is tried of a row, and how finely
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow's conversion to grey
 # what NumPy's reader and our own description raise at a file that is not ours
 UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, tokenize.TokenError, SettingError)
@@ -90,6 +91,29 @@ class Budget:
         limit = FULL if self.norm == "none" else self.size
         return bool((self.measure(changes) <= limit).all())
 
+    def filled(self, levels: NDArray[Any]) -> NDArray[np.float64]:
+        """Float levels (rows, C, H, W), each row made as strong as an L∞ or L2 budget allows."""
+        assert self.norm in ("linf", "l2"), "see `norms` of a method"
+        flat = np.asarray(levels, np.float64).reshape(len(levels), -1)
+        strength = np.abs(flat).max(1) if self.norm == "linf" else np.sqrt((flat**2).sum(1))
+        return levels * (self.size / np.maximum(strength, 1e-12)).reshape(-1, 1, 1, 1)
+
+    def drawn(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Random float levels (rows, C, H, W) that use the whole budget.
+
+        Uniform within L∞, in a random direction within L2, random colours of random pixels in L0.
+
+        Raises:
+            SettingError: there is no budget.
+        """
+        if self.norm == "linf":
+            return rng.uniform(-self.size, self.size, shape)
+        if self.norm == "l2":
+            return self.filled(rng.standard_normal(shape))
+        if self.norm == "none":
+            raise SettingError("without a budget there is no random noise of equal size.")
+        return rng.uniform(-FULL, FULL, shape)  # of which `project` keeps the largest pixels
+
     def project(self, levels: NDArray[Any]) -> NDArray[np.int16]:
         """Bring float levels (rows, C, H, W) to the nearest whole levels within the budget."""
         levels = np.asarray(levels, dtype=np.float64)
@@ -108,8 +132,21 @@ class Budget:
         levels = levels * np.minimum(1, inside / np.maximum(norms, 1e-12))
         whole = np.rint(levels)
         over = self.measure(whole) > self.size
-        whole[over] = np.trunc(levels[over])  # rounding towards zero cannot leave the ball
+        if over.any():
+            whole[over] = self._shrunk(levels[over])
         return whole.astype(np.int16)
+
+    def _shrunk(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows that leave the L2 ball when rounded, shrunk by as little as is found to do."""
+        best = np.trunc(levels)  # rounding towards zero cannot leave the ball
+        low, high = np.full((len(levels), 1, 1, 1), SHRINKS), np.ones((len(levels), 1, 1, 1))
+        for _ in range(HALVINGS):
+            share = (low + high) / 2
+            whole = np.rint(share * levels)
+            fits = self.measure(whole) <= self.size
+            best[fits] = whole[fits]
+            low[fits], high[~fits] = share[fits], share[~fits]
+        return best
 
     def _largest_pixels(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         strength = np.abs(levels).max(1).reshape(len(levels), -1)

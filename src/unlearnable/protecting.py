@@ -98,6 +98,10 @@ def protect(
             "--rate and --form sample-wise."
         )
     budget = budget or method.published
+    if budget.norm not in method.norms:
+        raise SettingError(
+            f"--norm {budget.norm}: this noise is made under {' or '.join(method.norms)}."
+        )
     destination = Path(destination).expanduser()
     origin = Path(source).expanduser() if isinstance(source, str | Path) else None
     if origin is not None and kind_at(origin):

@@ -30,7 +30,8 @@ def announce_protection(plan: Plan) -> None:
     elif plan.protected < plan.images:
         note(f"{plan.protected} of them are protected, the others written as they are")
     masked = ", less of it where a picture is even" if plan.budget.masked else ""
-    note(f"noise: {plan.method}, budget {plan.budget.norm} {plan.budget.size}{masked}")
+    budget = f"budget {plan.budget.norm} {plan.budget.size}{masked}"
+    note(f"noise: {plan.method}, {'without a bound' if plan.budget.norm == 'none' else budget}")
     note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
     note(f"to {plan.destination}; keep to yourself: {plan.private}")
     if plan.ignored:

@@ -1,6 +1,8 @@
 """What every noise method must do, whatever it is."""
 
+import re
 from dataclasses import asdict, fields
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,12 +22,19 @@ TINY = {
     "batch_size": "16",
     "sweep_batch": "16",
 }
-FORMS = ("sample-wise", "class-wise")
-ONE_FORM = {"transferred": "class-wise"}
+EXISTS = {"transferred": "class-wise"}
+"""The form of the noise that a method takes."""
+
+
+def forms(name: str) -> tuple[str, ...]:
+    known = get_args(get_type_hints(METHODS[name])["form"])
+    return (EXISTS[name],) if name in EXISTS else known
+
+
+DRAWS_NOTHING = ("transferred", "ops")
 each_method = pytest.mark.parametrize("name", METHODS)
 each_method_and_form = pytest.mark.parametrize(
-    ("name", "form"),
-    [(name, form) for name in METHODS for form in FORMS if ONE_FORM.get(name, form) == form],
+    ("name", "form"), [(name, form) for name in METHODS for form in forms(name)]
 )
 
 
@@ -41,21 +50,23 @@ def noise_of_others(tmp_path_factory, monkeypatch):
 
 def tiny(name: str, form: str | None = None):
     known = {field.name for field in fields(METHODS[name])}
-    settings = {**TINY, "form": form or ONE_FORM.get(name, "sample-wise"), "noise": "others"}
+    settings = {**TINY, "form": form or forms(name)[0], "noise": "others"}
     return make_method(name, {k: v for k, v in settings.items() if k in known})
 
 
 def levels(method, images, seed=0, state=None):
     out = np.full(noise_shape(images, method.form), np.nan, np.float32)
-    facts = method(images, Budget(), run=Run.start("cpu", seed=seed, state=state), out=out)
+    run = Run.start("cpu", seed=seed, state=state)
+    facts = method(images, method.published, run=run, out=out)
     return out, facts
 
 
 @each_method_and_form
 def test_it_fills_every_row_with_finite_levels_that_seal_to_a_noise_of_both_signs(name, form):
     images = shapes(40)
-    out, _ = levels(tiny(name, form), images)
-    noise = seal(out, form=form, budget=Budget())
+    method = tiny(name, form)
+    out, _ = levels(method, images)
+    noise = seal(out, form=form, budget=method.published)
     assert noise.values.max() > 0
     assert (noise.values.min() < 0) == (name != "as-released"), "which drops all that is negative"
 
@@ -65,7 +76,7 @@ def test_one_seed_gives_one_noise_and_another_seed_another(name, form):
     images, method = shapes(40), tiny(name, form)
     first, again, other = (levels(method, images, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
-    assert np.array_equal(first, other) == (name == "transferred"), "which draws nothing"
+    assert np.array_equal(first, other) == (name in DRAWS_NOTHING)
 
 
 @each_method
@@ -79,8 +90,8 @@ def test_its_settings_are_its_fields(name):
 def test_it_says_what_it_is_where_it_comes_from_and_what_it_costs(name):
     cls = METHODS[name]
     assert "Cost:" in cls.__doc__ and "Example:" in cls.__doc__
-    assert "Huang" in cls.source
-    assert cls.published.size > 0
+    assert re.search(r"(19|20)\d\d", cls.source) and cls.published.size > 0
+    assert cls.published.norm in cls.norms
     assert cls().passes(100) >= 0
     assert all(field.metadata["meaning"] for field in fields(cls))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,9 @@ from unlearnable.telling import (
     print_protection,
 )
 
+if TYPE_CHECKING:
+    from unlearnable.noise import Budget
+
 
 @app.command()
 def protect(
@@ -50,9 +53,13 @@ def protect(
     form: Annotated[
         str | None, typer.Option(help="sample-wise or class-wise.", show_default="the method's")
     ] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(help="Of the budget: linf, l2, l0 or none.", show_default="as published"),
+    ] = None,
     epsilon: Annotated[
         float | None,
-        typer.Option(help="Budget in levels of 255.", show_default="as published, 8"),
+        typer.Option(help="Budget in levels of 255; of l0 in pixels.", show_default="as published"),
     ] = None,
     surrogate: Annotated[
         str | None,
@@ -109,17 +116,15 @@ def protect(
     chosen = _settings(settings or [], form=form, surrogate=surrogate, survive=ways)
     with progress(GO_ON) as tell:
         from unlearnable.methods import make_method
-        from unlearnable.noise import Budget
         from unlearnable.protecting import protect as run
 
         made = make_method(method, chosen)
-        levels = made.published.size if epsilon is None else epsilon
-        levels = int(levels) if levels == int(levels) else levels
+
         done = run(
             source,
             destination,
             method=made,
-            budget=Budget(made.published.norm, levels, masking),
+            budget=_budget(made.published, norm, epsilon, masking),
             rate=rate,
             classes=listed(classes or ""),
             named=named,
@@ -171,6 +176,20 @@ def demo(
         "\nsuch noise anywhere, and it does nothing against models or copies that exist already."
         "\nNext: unlearnable protect YOUR-PHOTOS/ PROTECTED/"
     )
+
+
+def _budget(published: Budget, norm: Any, epsilon: float | None, masked: bool) -> Budget:
+    """The published budget, but for what is given."""
+    from unlearnable.noise import Budget
+
+    size = published.size if epsilon is None else epsilon
+    found = Budget(norm or published.norm, int(size) if size == int(size) else size, masked)
+    if found.norm not in (published.norm, "none") and epsilon is None:
+        raise SettingError(
+            f"--norm {norm}: this noise was published with {published.norm}, so say how much by "
+            "--epsilon."
+        )
+    return found
 
 
 def _settings(texts: list[str], **named: str | None) -> dict[str, str]:

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import unknown
+from unlearnable.methods.ar import Autoregressive
 from unlearnable.methods.as_released import AsReleased
+from unlearnable.methods.cuda import ClassFilters
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.lsp import SeparablePatches
+from unlearnable.methods.ops import OnePixel
+from unlearnable.methods.patches import RandomPatches
 from unlearnable.methods.random import RandomNoise
 from unlearnable.methods.transferred import Transferred
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import parse
 
@@ -28,6 +33,7 @@ class Method(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]  # it is a dataclass
     published: ClassVar[Budget]
+    norms: ClassVar[tuple[Norm, ...]]
     source: ClassVar[str]
 
     @property
@@ -67,6 +73,11 @@ METHODS: dict[str, type[Method]] = {
     "as-released": AsReleased,
     "random": RandomNoise,
     "transferred": Transferred,
+    "lsp": SeparablePatches,
+    "ar": Autoregressive,
+    "ops": OnePixel,
+    "cuda": ClassFilters,
+    "patches": RandomPatches,
 }
 
 

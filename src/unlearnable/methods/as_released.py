@@ -16,7 +16,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
 from unlearnable.methods.search import SURROGATE
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
 
@@ -33,6 +33,7 @@ class AsReleased:
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
+    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
     source: ClassVar[str] = "published code of Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")

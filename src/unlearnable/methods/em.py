@@ -45,7 +45,7 @@ from unlearnable.methods.patch import Place
 from unlearnable.methods.search import SURROGATE, Search, View
 from unlearnable.methods.ways import through, ways_of
 from unlearnable.models import make_model
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Budget, Form, Norm
 from unlearnable.pgd import FULL
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
@@ -115,6 +115,7 @@ class ErrorMinimizing:
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
+    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
     source: ClassVar[str] = "Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")

@@ -18,7 +18,7 @@ from unlearnable.freezing import frozen
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import SURROGATE, Search
 from unlearnable.models import make_model
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.schedules import SCHEDULES
 from unlearnable.settings import check, fill, setting
@@ -43,6 +43,7 @@ class ErrorMaximizing:
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
+    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
     source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.noise import Budget, Form
+from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
 
@@ -18,7 +18,9 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class RandomNoise:
-    """Noise drawn uniformly from ±ε (the random baseline of Huang et al., ICLR 2021).
+    """Noise drawn at random within the budget, under L∞ uniformly from ±ε.
+
+    It is the random baseline of Huang et al., ICLR 2021.
 
     Cost: none to speak of.
 
@@ -28,6 +30,7 @@ class RandomNoise:
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
+    norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2", "l0")
     source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
@@ -52,5 +55,5 @@ class RandomNoise:
         rng = run.rng("random noise")
         for first in range(0, len(out), CHUNK):
             rows = out[first : first + CHUNK]
-            rows[:] = rng.uniform(-budget.size, budget.size, rows.shape)
+            rows[:] = budget.drawn(rows.shape, rng)
         return {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
-from unlearnable.noise import Budget, Form, Noise
+from unlearnable.noise import Budget, Form, Noise, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
 
@@ -31,6 +31,7 @@ class Transferred:
     """
 
     published: ClassVar[Budget] = Budget("linf", 8)
+    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
     source: ClassVar[str] = "Huang et al., ICLR 2021"
 
     form: Form = setting("class-wise", "always `class-wise`")

@@ -379,3 +379,25 @@ def test_a_description_of_something_else_is_refused(tmp_path: Path, text: str) -
     (tmp_path / "noise.json").write_text(text)
     with pytest.raises(DamagedError, match="noise"):
         Noise.load(tmp_path)
+
+
+@pytest.mark.parametrize("budget", [Budget("linf", 8), Budget("l2", 60), Budget("l0", 5)])
+def test_random_noise_uses_the_whole_of_a_budget(budget: Budget) -> None:
+    noise = sealed(budget.drawn((20, 3, 16, 16), np.random.default_rng(0)), budget)
+    strength = budget.measure(np.asarray(noise.values))
+    assert (strength > 0.97 * budget.size).all() and (strength <= budget.size).all()
+    assert noise.values.min() < 0 < noise.values.max()
+
+
+def test_without_a_budget_no_random_noise_is_as_strong() -> None:
+    with pytest.raises(SettingError, match="without a budget"):
+        Budget("none").drawn((1, 3, 8, 8), np.random.default_rng(0))
+
+
+@briefly
+@given(st.integers(0, 2**32 - 1), st.floats(100, 300))
+def test_rounding_costs_an_l2_budget_next_to_nothing(seed: int, size: float) -> None:
+    budget = Budget("l2", size)
+    levels = budget.drawn((4, 3, 16, 16), np.random.default_rng(seed))
+    norms = budget.measure(budget.project(levels))
+    assert (norms <= size).all() and (norms > 0.99 * size).all()

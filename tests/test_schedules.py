@@ -44,7 +44,8 @@ def test_the_paper_has_a_schedule_for_each_of_its_data_sets() -> None:
 
 def test_an_unknown_scale_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(
-        SettingError, match=r"'slow': choose one of quick, fast, photos, demo, paper:cifar10, .*, paper"
+        SettingError,
+        match=r"'slow': choose one of quick, fast, photos, demo, paper:cifar10, .*, paper",
     ):
         schedule_for("slow", "cifar10")
 

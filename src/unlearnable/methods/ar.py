@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 WINDOW = 3
 MARGIN = 4
@@ -31,7 +32,7 @@ ENOUGH = 10.0  # what a filter must answer to a process of another class
 
 
 @dataclass(frozen=True)
-class Autoregressive:
+class Autoregressive(WithoutSurrogate):
     """Autoregressive noise (Sandoval-Segura et al., NeurIPS 2022), published at L2 1 of [0, 1].
 
     That is 255 in levels at 32×32; the paper has 3 at 96×96. Cost: seconds, and no surrogate.
@@ -49,13 +50,6 @@ class Autoregressive:
     response: float = setting(
         ENOUGH, "what the filter of another class must answer; fewer for a hundred classes", least=0
     )
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.noise import FULL, Budget, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 
 @dataclass(frozen=True)
-class ClassFilters:
+class ClassFilters(WithoutSurrogate):
     """A random filter for each class (Sadasivan et al., CVPR 2023), published without a bound.
 
     Cost: seconds, and no surrogate. What it changes hangs on the image, so it is no key.
@@ -38,13 +39,6 @@ class ClassFilters:
     )
     side: Literal[3, 5, 7] = setting(3, "of a filter, in pixels")
     blur: float = setting(0.3, "largest weight of a filter, but for one, which is 1", above=0)
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

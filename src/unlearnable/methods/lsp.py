@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.methods.tiles import enlarged, grid_of
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 
 @dataclass(frozen=True)
-class SeparablePatches:
+class SeparablePatches(WithoutSurrogate):
     """Linearly separable patches (Yu et al., KDD 2022), published at a mean square of 6 levels.
 
     That is L2 6 · √(3 · H · W), at 32×32 in colour 332.6; give --epsilon for images of other sizes.
@@ -39,13 +40,6 @@ class SeparablePatches:
     form: Form = setting("sample-wise", "tiles for each image, or for each class")
     side: int = setting(8, "of a tile, in pixels", least=1)
     separation: float = setting(10.0, "of a class from the origin, along each axis", above=0)
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

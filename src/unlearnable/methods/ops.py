@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.noise import FULL, Budget, Form, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 
 @dataclass(frozen=True)
-class OnePixel:
+class OnePixel(WithoutSurrogate):
     """One-pixel shortcuts (Wu et al., ICLR 2023), published at one pixel (L0 1).
 
     What is stored is the whole range up or down in each channel of the pixel: clipped at black and
@@ -37,13 +38,6 @@ class OnePixel:
     source: ClassVar[str] = "Wu et al., ICLR 2023"
 
     form: Form = setting("sample-wise", "a pixel for each image, its class's, or for each class")
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

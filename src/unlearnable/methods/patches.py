@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.methods.tiles import enlarged, grid_of
 from unlearnable.noise import Budget, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 
 @dataclass(frozen=True)
-class RandomPatches:
+class RandomPatches(WithoutSurrogate):
     """A random pattern of tiles for each class, each channel at the one or the other bound.
 
     Cost: none to speak of, and no surrogate.
@@ -36,13 +37,6 @@ class RandomPatches:
 
     form: Literal["class-wise"] = setting("class-wise", "a pattern for each class")
     side: int = setting(8, "of a tile, in pixels", least=1)
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
-from unlearnable.settings import check, setting
+from unlearnable.settings import setting
 
 CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class RandomNoise:
+class RandomNoise(WithoutSurrogate):
     """Noise drawn at random within the budget, under L∞ uniformly from ±ε.
 
     It is the random baseline of Huang et al., ICLR 2021.
@@ -34,13 +35,6 @@ class RandomNoise:
     source: ClassVar[str] = "baseline of Huang et al., ICLR 2021"
 
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
-
-    def __post_init__(self) -> None:
-        check(self)
-
-    def passes(self, count: int) -> float:
-        """None: it needs no gradient."""
-        return 0
 
     def __call__(
         self,

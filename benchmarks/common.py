@@ -15,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.hooks import NOTHING, Countermeasure
 from unlearnable.methods import Method
 from unlearnable.methods.layout import noise_shape
+from unlearnable.models import make_model
 from unlearnable.noise import Budget, Noise
 from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
+from unlearnable.scoring import mean_recall
+from unlearnable.training import Fitted, fit
 
 
 def options_for(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +50,25 @@ def published(images: ImageSet, noise: Noise) -> ImageSet:
     rows = images.labels if noise.form == "class-wise" else np.arange(len(images))
     pairs = zip(images.images, rows, strict=True)
     return replace(images, images=np.stack([noise.add_to(image, row) for image, row in pairs]))
+
+
+def learnt(
+    images: ImageSet,
+    test: ImageSet,
+    *,
+    model: str,
+    schedule: Schedule,
+    run: Run,
+    countermeasure: Countermeasure = NOTHING,
+) -> tuple[float, Fitted]:
+    """The clean test accuracy of one target model, its last epoch, and its record."""
+    side = schedule.shorter(images.size)
+    network = make_model(model, len(images.classes), side, channels=images.channels, seed=run.seed)
+    fitted = fit(
+        network, images, schedule=schedule, run=run, test=test, countermeasure=countermeasure
+    )
+    assert fitted.predictions is not None
+    return mean_recall(fitted.predictions, test.labels, len(test.classes)), fitted
 
 
 def there(about: dict[str, Any], record: Path | None) -> bool:

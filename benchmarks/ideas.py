@@ -21,12 +21,9 @@ from unlearnable.countermeasures import make_countermeasure
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods.em import ErrorMinimizing
-from unlearnable.models import make_model
 from unlearnable.noise import Budget, Noise, seal
 from unlearnable.runtime import Run
 from unlearnable.schedules import SCHEDULES
-from unlearnable.scoring import mean_recall
-from unlearnable.training import fit
 
 IDEAS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -101,11 +98,10 @@ def accuracy(
     """Clean test accuracy of a model trained on images with the noise, after a countermeasure."""
     run, does = Run.start(seed=about["seed"]), make_countermeasure(about["countermeasure"]).does
     train = does.prepare(common.published(images, noise), run=run)
-    model = make_model(about["model"], len(images.classes), min(images.size), seed=run.seed)
     schedule = replace(SCHEDULES["quick"], epochs=about["epochs"], batch_size=about["batch_size"])
-    fitted = fit(model, train, schedule=schedule, run=run, test=test, countermeasure=does)
-    assert fitted.predictions is not None
-    score = mean_recall(fitted.predictions, test.labels, len(test.classes))
+    score, _ = common.learnt(
+        train, test, model=about["model"], schedule=schedule, run=run, countermeasure=does
+    )
     return {"accuracy": score, "commit": common.commit(), "hardware": run.hardware()}
 
 

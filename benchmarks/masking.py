@@ -19,13 +19,10 @@ import common
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods import make_method
-from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.protecting import protect
 from unlearnable.runtime import Run
 from unlearnable.schedules import schedule_for
-from unlearnable.scoring import mean_recall
-from unlearnable.training import fit
 
 
 def main() -> None:
@@ -51,6 +48,7 @@ def main() -> None:
         if not common.there(named, options.out):
             images, found = published(options, budget, run)
             found |= {"accuracy": trained(images, run, options), "images": len(images)}
+            found["hardware"] = run.hardware()
             common.append({**named, **found, "commit": common.commit()}, options.out)
 
 
@@ -74,13 +72,10 @@ def published(
 
 def trained(images: ImageSet, run: Run, options: argparse.Namespace) -> float:
     """The accuracy of one target model."""
-    schedule = schedule_for(options.schedule, "")
     test = open_images(options.test, split="test", size=images.size[0])
-    side = schedule.side or min(images.size)
-    model = make_model(options.model, len(images.classes), side, seed=run.seed)
-    fitted = fit(model, images, schedule=schedule, run=run, test=test)
-    assert fitted.predictions is not None
-    return round(mean_recall(fitted.predictions, test.labels, len(test.classes)), 4)
+    schedule = schedule_for(options.schedule, "")
+    accuracy, _ = common.learnt(images, test, model=options.model, schedule=schedule, run=run)
+    return round(accuracy, 4)
 
 
 if __name__ == "__main__":

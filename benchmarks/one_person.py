@@ -21,12 +21,10 @@ import numpy as np
 from unlearnable.applying import apply
 from unlearnable.data.sources import open_images
 from unlearnable.methods import make_method
-from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.protecting import protect
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
-from unlearnable.training import fit
 
 SCHEDULE = Schedule(epochs=60, batch_size=32, learning_rate=0.05)
 
@@ -76,10 +74,7 @@ def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, o
     found: dict[str, object] = {"keyed": [person.name for person in keyed], "bare": bare}
     for arm in ("trained", "published"):
         train = open_images(folder / arm, size=options.size)
-        model = make_model(
-            options.model, len(train.classes), options.size, channels=train.channels, seed=run.seed
-        )
-        fitted = fit(model, train, schedule=SCHEDULE, run=run, test=test)
+        _, fitted = common.learnt(train, test, model=options.model, schedule=SCHEDULE, run=run)
         right = fitted.predictions == test.labels
         name = "clean" if arm == "trained" else "protected"
         found[name] = {

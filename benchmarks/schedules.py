@@ -17,12 +17,9 @@ import common
 from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods import make_method
-from unlearnable.models import make_model
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
 from unlearnable.schedules import schedule_for
-from unlearnable.scoring import mean_recall
-from unlearnable.training import fit
 
 ARMS: dict[str, tuple[str, dict[str, str]] | None] = {
     "clean": None,
@@ -77,11 +74,10 @@ def trained(
     images: ImageSet, test: ImageSet, name: str, run: Run, options: argparse.Namespace
 ) -> dict[str, Any]:
     """One target model."""
-    model = make_model(options.model, len(images.classes), min(images.size), seed=run.seed)
-    fitted = fit(model, images, schedule=schedule_for(name, ""), run=run, test=test)
-    assert fitted.predictions is not None
+    schedule = schedule_for(name, "")
+    accuracy, fitted = common.learnt(images, test, model=options.model, schedule=schedule, run=run)
     return {
-        "accuracy": round(mean_recall(fitted.predictions, test.labels, len(test.classes)), 4),
+        "accuracy": round(accuracy, 4),
         "seconds": None if options.untimed else round(fitted.seconds, 1),
         "hardware": run.hardware(),
         "commit": common.commit(),

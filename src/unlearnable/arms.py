@@ -134,13 +134,10 @@ def with_random_noise(images: ImageSet, budget: Budget, run: Run) -> ImageSet:
     Raises:
         SettingError: there is no budget.
     """
-    if budget.norm == "none":
-        raise SettingError("noise without a budget has no random arm of equal size: leave it out.")
     rng = run.rng("random arm")
     shape = (1, images.channels, *images.size)
     noisy = np.empty_like(images.images)
     for row, image in enumerate(images.images):
-        noisy[row] = seal(budget.drawn(shape, rng), form="sample-wise", budget=budget).add_to(
-            image, 0
-        )
+        noise = seal(budget.drawn(shape, rng), form="sample-wise", budget=budget)
+        noisy[row] = noise.add_to(image, 0)
     return replace(images, images=noisy)

@@ -18,6 +18,7 @@ import torch
 from unlearnable.arms import Arm
 from unlearnable.countermeasures import Named
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.quality import survived
 from unlearnable.errors import BusyError
 from unlearnable.freezing import frozen
 from unlearnable.learner import Learner
@@ -162,7 +163,7 @@ class Bench:
         model = make_model(
             cell.model,
             len(self.test.classes),
-            self.schedule.side or min(train.size),
+            self.schedule.shorter(train.size),
             channels=train.channels,
             seed=run.seeded("model").seed,
         )
@@ -177,21 +178,12 @@ class Bench:
         )
 
     def survived(self, countermeasure: Named) -> float | None:
-        """The share of the noise that it leaves in stored images; none if it leaves them alone.
-
-        That is ⟨c(x + δ) − c(x), δ⟩ / ⟨δ, δ⟩ over all images.
-        """
+        """The share of the noise that it leaves in stored images; none if it leaves them alone."""
         if "prepare" not in countermeasure.does.hooks:
             return None
         left = self._prepared(self.published, countermeasure).images
         bare = self._prepared(self.clean, countermeasure).images
-        along, whole = 0.0, 0.0
-        rows = zip(left, bare, self.published.images, self.clean.images, strict=True)
-        for image, without, published, clean in rows:
-            noise = published.astype(np.float32) - clean
-            along += float(((image.astype(np.float32) - without) * noise).sum())
-            whole += float((noise * noise).sum())
-        return along / whole if whole else None
+        return survived(zip(self.clean.images, self.published.images, bare, left, strict=True))
 
     def _prepared(self, images: ImageSet, countermeasure: Named) -> ImageSet:
         """The images as the countermeasure leaves them, made once for all models and seeds."""
@@ -267,7 +259,7 @@ class Bench:
         network = make_model(
             model,
             len(self.test.classes),
-            self.schedule.side or min(self.clean.size),
+            self.schedule.shorter(self.clean.size),
             channels=self.clean.channels,
         )
         learner = Learner(network, self.run, momentum=0.9, weight_decay=0.0, clip=None)

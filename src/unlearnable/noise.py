@@ -94,9 +94,8 @@ class Budget:
     def filled(self, levels: NDArray[Any]) -> NDArray[np.float64]:
         """Float levels (rows, C, H, W), each row made as strong as an L∞ or L2 budget allows."""
         assert self.norm in ("linf", "l2"), "see `norms` of a method"
-        flat = np.asarray(levels, np.float64).reshape(len(levels), -1)
-        strength = np.abs(flat).max(1) if self.norm == "linf" else np.sqrt((flat**2).sum(1))
-        return levels * (self.size / np.maximum(strength, 1e-12)).reshape(-1, 1, 1, 1)
+        strength = np.maximum(self.measure(levels), 1e-12)
+        return levels * (self.size / strength).reshape(-1, 1, 1, 1)
 
     def drawn(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         """Random float levels (rows, C, H, W) that use the whole budget.
@@ -111,7 +110,9 @@ class Budget:
         if self.norm == "l2":
             return self.filled(rng.standard_normal(shape))
         if self.norm == "none":
-            raise SettingError("without a budget there is no random noise of equal size.")
+            raise SettingError(
+                "without a budget there is no random noise of equal size: leave the random arm out."
+            )
         return rng.uniform(-FULL, FULL, shape)  # of which `project` keeps the largest pixels
 
     def project(self, levels: NDArray[Any]) -> NDArray[np.int16]:

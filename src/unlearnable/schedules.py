@@ -50,6 +50,10 @@ class Schedule:
         """The fields, ready for JSON; `side` only where it is set: records have hashes of this."""
         return {key: value for key, value in asdict(self).items() if key != "side" or value}
 
+    def shorter(self, size: tuple[int, int]) -> int:
+        """The shorter side of what a network sees of images of a size, in pixels."""
+        return self.side or min(size)
+
     def rate(self, progress: float) -> float:
         """The learning rate when this share (0 to 1) of the training is done."""
         if self.policy == "one-cycle":  # Smith and Topin, "Super-Convergence", 2018

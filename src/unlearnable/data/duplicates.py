@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.data.recoding import picture_of
 
 COARSE, FINE = 8, 32  # pixels of the sides at which pictures are compared
 SUSPICIOUS, SAME = 0.9, 0.95  # correlations of pixels at these sides
@@ -90,5 +91,5 @@ def _centred(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
 
 
 def _small(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    picture = picture_of(image)
     return np.asarray(picture.resize((side, side), Image.Resampling.BOX))

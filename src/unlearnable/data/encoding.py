@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from unlearnable.data.files import Picture, opened
 from unlearnable.data.metadata import exif_bytes
+from unlearnable.data.recoding import picture_of
 from unlearnable.errors import SettingError, SourceError, unknown
 
 FORMATS = ("png", "keep")
@@ -56,12 +56,10 @@ class Encoding:
 
     def encode(self, picture: Picture, *, exif: bytes | None = None) -> bytes:
         """A file that holds the picture, its colour profile and the EXIF given; nothing else."""
-        pixels = picture.pixels
-        flat = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         buffer = io.BytesIO()
         about = {"icc_profile": picture.icc, "exif": exif}
         told = {key: value for key, value in about.items() if value}
-        Image.fromarray(flat).save(buffer, self.format, **told, **self.options)
+        picture_of(picture.pixels).save(buffer, self.format, **told, **self.options)
         return buffer.getvalue()
 
 

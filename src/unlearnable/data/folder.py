@@ -17,7 +17,7 @@ from unlearnable.data.encoding import AS_PNG, Encoding, Writing
 from unlearnable.data.files import Picture, decode
 from unlearnable.data.gather import in_parallel
 from unlearnable.data.imageset import ImageSet, Origin
-from unlearnable.data.quality import psnr, ssim, tiles
+from unlearnable.data.quality import psnr, ssim, survived, tiles
 from unlearnable.errors import DamagedError, DestinationError, SourceError
 from unlearnable.noise import Budget, Noise
 from unlearnable.storage import LOCK, naming_the_place, private_folder, sha256_array, write_bytes
@@ -207,7 +207,7 @@ class Publisher:
                 path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, content, scratch=self.scratch)
         size, digest = len(content), hashlib.sha256(content).hexdigest()
-        survived = 1.0 if encoding.lossless else round(_survived(clean, protected, encoding), 3)
+        left = 1.0 if encoding.lossless else round(_survived(clean, protected, encoding), 3)
         expected = _shown(protected, encoding)
         del content, protected  # a large photo is not to be in memory once more than it must
         found = decode(path)
@@ -223,7 +223,7 @@ class Publisher:
             psnr=round(min(psnr(*map(np.stack, zip(*parts, strict=True))), UNCHANGED), 3),
             ssim=round(float(np.mean([ssim(a, b) for a, b in parts])), 5),
             lossless=encoding.lossless,
-            survived=survived,
+            survived=left,
             ratio=round(size / before, 3) if before else None,
         )
 
@@ -264,15 +264,14 @@ def _shown(picture: Picture, encoding: Encoding) -> str:
 
 
 def _survived(clean: Picture, protected: Picture, encoding: Encoding) -> float:
-    """The share of the noise that a lossy encoder leaves."""
-    before, left = 0.0, 0.0
-    for x, noisy in zip(tiles(clean.colours), tiles(protected.colours), strict=True):
-        change = noisy.astype(np.float64) - x
-        through = [decode(BytesIO(encoding.encode(Picture(part)))) for part in (noisy, x)]
-        after = through[0].colours.astype(np.float64) - through[1].colours
-        before += float(np.sum(change * change))
-        left += float(np.sum(after * change))
-    return left / before if before else 1.0
+    """The share of the noise that a lossy encoder leaves; all of none."""
+
+    def encoded(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return decode(BytesIO(encoding.encode(Picture(part)))).colours
+
+    pairs = zip(tiles(clean.colours), tiles(protected.colours), strict=True)
+    left = survived((x, noisy, encoded(x), encoded(noisy)) for x, noisy in pairs)
+    return 1.0 if left is None else left
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,23 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
     top = (2 * mx * my + c1) * (2 * vxy + c2)
     return float(np.mean(top / ((mx * mx + my * my + c1) * (vx + vy + c2))))
+
+
+def survived(parts: Iterable[tuple[NDArray[np.uint8], ...]]) -> float | None:
+    """The share of a change δ that a step c leaves: ⟨c(x + δ) − c(x), δ⟩ / ⟨δ, δ⟩ over all parts.
+
+    Args:
+        parts: x, x + δ, c(x) and c(x + δ) each, of one shape.
+
+    Returns:
+        None if nothing was changed.
+    """
+    along, whole = 0.0, 0.0
+    for before, noisy, through, noisy_through in parts:
+        change = noisy.astype(np.float64) - before
+        along += float(((noisy_through.astype(np.float64) - through) * change).sum())
+        whole += float((change * change).sum())
+    return along / whole if whole else None
 
 
 def tiles(pixels: NDArray[Any]) -> list[NDArray[Any]]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def picture_of(image: NDArray[np.uint8]) -> Image.Image:
-    """Pillow's picture of an image, (H, W, 1 or 3)."""
+    """Pillow's picture of an image, (H, W, 1 to 4): grey, grey and alpha, RGB, RGB and alpha."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
 

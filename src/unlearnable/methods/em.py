@@ -315,9 +315,10 @@ class ErrorMinimizing:
         view = self._view("", search.run, "read")
         if search.error(model, view) > self.stop_error:
             return False
-        if search.confused(model) > CONFUSED:
-            self._train(search, learner, self.rounds * self.batches, 3 * self.batches)
-            model = refrozen(learner.model, search.run.dtype)
+        if search.confused(model) <= CONFUSED:
+            return True
+        self._train(search, learner, self.rounds * self.batches, 3 * self.batches)
+        model = refrozen(learner.model, search.run.dtype)
         return search.error(model, view) <= self.stop_error and search.confused(model) <= CONFUSED
 
     def _train(self, search: Search, learner: Learner, first: int, batches: int) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.free import WithoutSurrogate
-from unlearnable.methods.tiles import enlarged, grid_of
+from unlearnable.methods.tiles import grid_of, pixels_of
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import setting
@@ -61,6 +61,6 @@ class SeparablePatches(WithoutSurrogate):
             else:
                 rows = np.flatnonzero(images.labels == label)
                 points = middle + rng.standard_normal((len(rows), size)) @ spread
-            tiles = enlarged(points.reshape(-1, *shape), self.side, images.size)
+            tiles = pixels_of(points.reshape(-1, *shape), self.side, images.size)
             out[rows] = budget.filled(tiles)
         return {}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
+from unlearnable.errors import SettingError
 from unlearnable.methods.free import WithoutSurrogate
 from unlearnable.noise import FULL, Budget, Form, Norm
 from unlearnable.runtime import Run
@@ -52,6 +53,9 @@ class OnePixel(WithoutSurrogate):
 
         Returns:
             Row, column and colour of each class's pixel, the colour in 0..255.
+
+        Raises:
+            SettingError: there are more classes than pixels and colours.
         """
         taken: set[tuple[int, int]] = set()
         found = []
@@ -59,7 +63,7 @@ class OnePixel(WithoutSurrogate):
             rows = images.labels == label
             if chosen is not None and (rows & chosen).any():
                 rows = rows & chosen
-            pixel, colour = _furthest(images.images[rows], images.channels, taken)
+            pixel, colour = _furthest(images.images[rows], taken)
             row, column = divmod(pixel, images.size[1])
             values = np.array(colour)
             mine = label if self.form == "class-wise" else images.labels == label
@@ -70,25 +74,32 @@ class OnePixel(WithoutSurrogate):
 
 
 def _furthest(
-    images: NDArray[np.uint8], channels: int, taken: set[tuple[int, int]]
+    images: NDArray[np.uint8], taken: set[tuple[int, int]]
 ) -> tuple[int, tuple[int, ...]]:
-    """The pixel and the colour, of 0 and 1, furthest from images (n, H, W, C) and not yet taken."""
-    x = images.reshape(len(images), -1, channels).astype(np.float32) / FULL
+    """The pixel and the colour, of 0 and 1, furthest from images (n, H, W, C) and not yet taken.
+
+    Raises:
+        SettingError: all are taken.
+    """
+    count, height, width, channels = images.shape
+    x = images.reshape(count, height * width, channels).astype(np.float32) / FULL
     sums, squares = np.zeros((2, *x.shape[1:])), np.zeros((2, *x.shape[1:]))
     for value in (0, 1):
         distance = np.abs(value - x)
         sums[value], squares[value] = distance.sum(0), (distance * distance).sum(0)
     colours = list(product((0, 1), repeat=channels))
-    scores = np.empty((len(colours), x.shape[1]))
-    count = len(images) * channels
+    scores = np.empty((len(colours), height * width))
     for place, colour in enumerate(colours):
         own = [(value, slice(None), channel) for channel, value in enumerate(colour)]
-        mean = sum(sums[index] for index in own) / count
-        variance = sum(squares[index] for index in own) / count - mean**2
+        mean = sum(sums[index] for index in own) / (count * channels)
+        variance = sum(squares[index] for index in own) / (count * channels) - mean**2
         scores[place] = mean / np.sqrt(np.maximum(variance, 1e-8))
     for best in np.argsort(-scores, axis=None):
-        place, pixel = divmod(int(best), x.shape[1])
+        place, pixel = divmod(int(best), height * width)
         if (pixel, place) not in taken:
             taken.add((pixel, place))
             return pixel, colours[place]
-    raise AssertionError("there are more colours and pixels than classes")
+    raise SettingError(
+        f"images of {width}×{height} pixels have {scores.size} shortcuts of one pixel, and there "
+        "are more classes: give larger images by --size."
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.free import WithoutSurrogate
-from unlearnable.methods.tiles import enlarged, grid_of
+from unlearnable.methods.tiles import grid_of, pixels_of
 from unlearnable.noise import Budget, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import setting
@@ -50,5 +50,5 @@ class RandomPatches(WithoutSurrogate):
         """Draw noise for the classes of `images`; float levels go to `out`."""
         shape = (len(out), *grid_of(images, self.side))
         signs = run.rng("random patches").choice([-1.0, 1.0], shape)
-        out[:] = budget.filled(enlarged(signs, self.side, images.size))
+        out[:] = budget.filled(pixels_of(signs, self.side, images.size))
         return {}

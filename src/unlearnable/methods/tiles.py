@@ -14,7 +14,7 @@ def grid_of(images: ImageSet, side: int) -> tuple[int, int, int]:
     return images.channels, -(-height // side), -(-width // side)
 
 
-def enlarged(tiles: NDArray[np.float64], side: int, size: tuple[int, int]) -> NDArray[np.float64]:
+def pixels_of(tiles: NDArray[np.float64], side: int, size: tuple[int, int]) -> NDArray[np.float64]:
     """Values of tiles (n, C, rows, columns) on the pixels of a size, (n, C, H, W)."""
     pixels = tiles.repeat(side, axis=2).repeat(side, axis=3)
     return pixels[:, :, : size[0], : size[1]]

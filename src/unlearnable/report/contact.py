@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from unlearnable.data.files import Picture
+from unlearnable.data.recoding import picture_of
 from unlearnable.report.pictures import data_uri
 from unlearnable.report.template import template
 from unlearnable.storage import write_bytes
@@ -106,8 +107,7 @@ def _sheet(rows: Sequence[tuple[str, list[Image.Image]]]) -> bytes:
 
 def _fitted(pixels: NDArray[np.uint8]) -> Image.Image:
     """Made smaller to fit a tile, or each pixel as many times larger as it has room."""
-    flat = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    image = Image.fromarray(flat)
+    image = picture_of(pixels)
     times = SIDE // max(image.size)
     if times:
         size = (image.width * times, image.height * times)

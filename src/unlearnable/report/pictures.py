@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from unlearnable.data.recoding import picture_of
+
 MIDDLE = 128
 TIMES = 10  # how much the noise is amplified to be seen
 TILE, GAP, HEADER = 128, 8, 34
@@ -75,7 +77,7 @@ def amplified(clean: NDArray[np.uint8], protected: NDArray[np.uint8]) -> NDArray
 def data_uri(pixels: NDArray[np.uint8]) -> str:
     """uint8 (H, W, 1 or 3) as a PNG to stand in the `src` of an image, pixel for pixel."""
     buffer = io.BytesIO()
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image = picture_of(pixels)
     image.save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
@@ -107,7 +109,7 @@ def finite_ends(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _tile(pixels: NDArray[np.uint8]) -> Image.Image:
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+    image = picture_of(pixels).convert("RGB")
     image.thumbnail((TILE, TILE))
     scale = max(1, TILE // max(image.size))
     tile = Image.new("RGB", (TILE, TILE), "white")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unlearnable.pgd import Swept, seen, signs, sweep
+from unlearnable.pgd import Swept, seen, steepest, sweep
 
 
 def drawn(count: int = 7, seed: int = 0) -> Tensor:
@@ -151,7 +151,7 @@ def test_progress_rises_to_the_whole() -> None:
 
 def test_signs_are_those_of_the_gradient_and_leave_the_images_alone() -> None:
     x = drawn().float() / 255
-    sign, losses = signs(distance, x, torch.arange(7))
+    sign, losses = steepest(distance, x, torch.arange(7))
     assert torch.equal(sign, (x - TARGETS).sign())
     assert torch.equal(losses, distance(x, torch.arange(7)))
     assert not x.requires_grad

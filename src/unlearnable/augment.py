@@ -34,8 +34,7 @@ def crop(x: Tensor, padding: float, generator: torch.Generator) -> Tensor:
 
 def flip(x: Tensor, chance: float, generator: torch.Generator) -> Tensor:
     """Left and right exchanged, with a chance in percent."""
-    turned = (_uniform(len(x), 0, 100, generator) < chance).to(x.device)
-    return torch.where(turned.view(-1, 1, 1, 1), x.flip(3), x)
+    return torch.where(_drawn(x, chance, generator), x.flip(3), x)
 
 
 def rotate(x: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
@@ -59,8 +58,8 @@ def resized_crop(x: Tensor, least: float, generator: torch.Generator) -> Tensor:
     return _sampled(x, theta, "bilinear", outside="border")
 
 
-def jitter(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and saturation by up to `strength` percent, hue by half as many.
+def jitter(x: Tensor, strength: float, generator: torch.Generator, *, hue: float = 0.5) -> Tensor:
+    """Brightness, contrast and saturation by up to `strength` percent, hue by `hue` of that.
 
     In this order; torchvision's ColorJitter draws the order anew for each image.
     """
@@ -71,8 +70,27 @@ def jitter(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     x = (x.float() * draws[0]).clamp(0, 255)
     x = _blend(x, _grey(x).mean((2, 3), keepdim=True), draws[1])
     x = _blend(x, _grey(x), draws[2])
-    turn = _uniform(len(x), -s / 2, s / 2, generator) * 2 * math.pi
+    turn = _uniform(len(x), -hue * s, hue * s, generator) * 2 * math.pi
     return _turned_hue(x, turn.to(x.device)).clamp(0, 255)
+
+
+def gray(x: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    """Luma in every channel, with a chance in percent."""
+    luma = _grey(x.float()).expand_as(x)
+    return torch.where(_drawn(x, chance, generator), luma, x)
+
+
+def contrastive(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """What contrastive learning augments with, at `strength` percent: crop, flip, jitter, grey.
+
+    Wang et al., "Efficient Availability Attacks against Supervised and Contrastive Learning
+    Simultaneously", 2024; at 100 % it is close to what SimCLR sees.
+    """
+    s = strength / 100
+    x = flip(resized_crop(x, 100 - 90 * s, generator), 50, generator)
+    jittered = jitter(x, 40 * s, generator, hue=0.25)
+    x = torch.where(_drawn(x, 80 * s, generator), jittered, x)
+    return gray(x, 20 * s, generator)
 
 
 Augmentation = Callable[[Tensor, float, torch.Generator], Tensor]
@@ -82,6 +100,8 @@ AUGMENTATIONS: dict[str, tuple[Augmentation, float]] = {
     "rotate": (rotate, 20),
     "resized-crop": (resized_crop, 8),
     "jitter": (jitter, 40),
+    "gray": (gray, 20),
+    "contrastive": (contrastive, 60),
 }
 """Each name's function and its usual amount, which `name:amount` overrides."""
 
@@ -123,6 +143,11 @@ def _amount(text: str, amount: str) -> float:
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     draws = torch.rand(count, generator=generator, device=generator.device)
     return low + (high - low) * draws
+
+
+def _drawn(x: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    """Which images something happens to, (n, 1, 1, 1), with a chance in percent."""
+    return (_uniform(len(x), 0, 100, generator) < chance).to(x.device).view(-1, 1, 1, 1)
 
 
 def _sampled(x: Tensor, theta: Tensor, mode: str, outside: str = "zeros") -> Tensor:

@@ -69,13 +69,14 @@ class Noise:
     """What images are protected with: what `protect` is given.
 
     Attributes:
-        method, settings, epsilon, seed, rate, classes: as of `protect`; `#3` is the third class.
+        method, settings, seed, rate, classes: as of `protect`; `#3` is the third class.
+        epsilon: of the norm that the method was published with; None: as published.
         found_on: other images that class-wise noise is found on; it is then put on these.
     """
 
     method: str = "em"
     settings: tuple[tuple[str, str], ...] = ()
-    epsilon: int = 8
+    epsilon: float | None = 8
     seed: int = 0
     rate: float = 1.0
     classes: tuple[str, ...] = ()
@@ -87,7 +88,7 @@ class Noise:
         method: str = "em",
         settings: Mapping[str, object] | None = None,
         *,
-        epsilon: int = 8,
+        epsilon: float | None = 8,
         classes: tuple[str, ...] = (),
         found_on: Data | None = None,
     ) -> Noise:
@@ -221,6 +222,7 @@ class Recipe:
         cuts: what is smaller than published at this scale, and why that may matter.
         curves: whether its figure shows learning curves.
         confusions: whether it shows confusion matrices.
+        ranked: whether its rows are ranked by their worst column, and shown as a heat map.
     """
 
     title: str
@@ -230,6 +232,7 @@ class Recipe:
     cuts: tuple[str, ...] = ()
     curves: bool = False
     confusions: bool = False
+    ranked: bool = False
 
     def trials(self) -> Iterator[Trial]:
         """What is to be trained, each once; the first seed of all entries comes first."""

@@ -23,7 +23,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.manifest import refuse_another_job
 from unlearnable.data.part import Part
 from unlearnable.errors import SourceError
-from unlearnable.methods import METHODS, Method
+from unlearnable.methods import Method, name_of
 from unlearnable.methods.calibration import as_before, calibrate
 from unlearnable.methods.layout import noise_shape
 from unlearnable.noise import Budget, Noise, seal
@@ -121,6 +121,7 @@ class Job:
         private: Path,
         seed: int | None,
         device: str,
+        cache: Path | None,
         writing: Writing,
         tell: Tell,
         resume: bool,
@@ -130,12 +131,12 @@ class Job:
         before = read_json(path) if resume and path.exists() else None
         if seed is None:
             seed = before["settings"]["seed"] if before else secrets.randbits(SEED_BITS)
-        run = Run.start(device, seed=seed, tell=tell, state=private)
+        run = Run.start(device, seed=seed, tell=tell, state=private, cache=cache)
         if before is not None:
             method = as_before(method, before["settings"]["method_settings"])
         method, seconds = calibrate(method, images, run)  # early: it may refuse the model
         settings = {
-            "method": _name(method),
+            "method": name_of(method),
             "method_settings": as_dict(method),
             "budget": asdict(budget),
             "size": list(images.size),
@@ -269,10 +270,3 @@ class Job:
     def _remember(self, state: str) -> None:
         self.manifest["state"] = state
         write_json(self.private / MANIFEST, self.manifest, private=True)
-
-
-def _name(method: Method) -> str:
-    for name, cls in METHODS.items():
-        if cls is type(method):
-            return name
-    return type(method).__name__

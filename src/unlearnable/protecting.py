@@ -43,6 +43,7 @@ def protect(
     seed: int | None = None,
     device: str = "auto",
     writing: Writing = AS_PNG,
+    cache: Path | None = None,
     data_dir: Path | str = DATA_DIR,
     download: bool = False,
     skip_unreadable: bool = False,
@@ -71,6 +72,8 @@ def protect(
         seed: decides every draw, and is part of the key; by default drawn from the system.
         device: "auto", "cpu", "cuda", …
         writing: in which format files are written, PNG by default, and what they tell.
+        cache: a private folder for surrogates trained on clean images, which other searches on the
+            same images, with the same seed, take from there.
         data_dir: where torchvision's data sets lie.
         download: fetch a torchvision data set that is not there.
         skip_unreadable: leave out, and list, images that cannot be read.
@@ -130,6 +133,7 @@ def protect(
             private=private,
             seed=seed,
             device=device,
+            cache=cache,
             writing=writing,
             tell=tell,
             resume=resume,

@@ -15,6 +15,7 @@ from unlearnable.data.sources import DATA_DIR, Source
 from unlearnable.errors import SettingError, unknown
 from unlearnable.experiment import Entry, Figure, Recipe, Trial, named
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.benchmark import Choice, benchmark
 from unlearnable.recipes.scale import SCALES, Scale
 from unlearnable.report.recipe import findings, write_recipe
 from unlearnable.runtime import Run, Tell, silent
@@ -75,6 +76,7 @@ def reproduce(
     scale: str = "quick",
     data: Mapping[str, Source] | None = None,
     only: Sequence[str] = (),
+    choice: Choice | None = None,
     out: Path | str,
     device: str = "auto",
     jobs: int | None = None,
@@ -94,6 +96,7 @@ def reproduce(
         scale: "quick", for two cores, or "paper", to the letter.
         data: where data sets are; one that is not named is opened by its own name.
         only: rows of the table; all if none are named.
+        choice: what the bench is to try; its own choice if it is not given.
         out: a folder. What may be shown goes there; noises and whatever else is needed to go on
             are below `out/work`, which is private.
         device: "auto", "cpu", "cuda", …
@@ -106,7 +109,7 @@ def reproduce(
     Raises:
         UnlearnableError: something that the caller can put right.
     """
-    recipe = recipe_of(name, scale).only(tuple(only))
+    recipe = recipe_of(name, scale, choice).only(tuple(only))
     out = Path(out).expanduser()
     workshop = Workshop(
         out=out,
@@ -133,17 +136,25 @@ def reproduce(
     return written(recipe, name, out)
 
 
-def recipe_of(name: str, scale: str) -> Recipe:
-    """A recipe by its name and scale.
+def recipe_of(name: str, scale: str, choice: Choice | None = None) -> Recipe:
+    """A recipe by its name and scale, the bench with what is to be tried.
 
     Raises:
-        SettingError: an unknown recipe or scale.
+        SettingError: an unknown recipe or scale, or a choice for another recipe than the bench.
     """
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
-    return RECIPES[name](Scale("quick" if scale == "quick" else "paper"))
+    sized = Scale("quick" if scale == "quick" else "paper")
+    if choice is None:
+        return RECIPES[name](sized)
+    if RECIPES[name] is not benchmark:
+        raise SettingError(
+            f"{name} has noises and countermeasures of its own: --methods, --countermeasures and "
+            "--models are for `reproduce benchmark`."
+        )
+    return benchmark(sized, choice)
 
 
 def written(recipe: Recipe, name: str, out: Path) -> Reproduction:
@@ -212,6 +223,7 @@ def verify(
     scale: str = "quick",
     data: Mapping[str, Source] | None = None,
     only: Sequence[str] = (),
+    choice: Choice | None = None,
     out: Path | str,
     device: str = "auto",
     data_dir: Path | str = DATA_DIR,
@@ -226,7 +238,7 @@ def verify(
     Raises:
         SettingError: no training of the recipe is there.
     """
-    recipe, out = recipe_of(name, scale).only(tuple(only)), Path(out).expanduser()
+    recipe, out = recipe_of(name, scale, choice).only(tuple(only)), Path(out).expanduser()
     cells = records(recipe, out)
     choices = [(e, trial) for e in recipe.entries for trial in e.trials if trial.id in cells]
     if not choices:

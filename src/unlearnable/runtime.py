@@ -50,6 +50,7 @@ class Run:
         seed: what every random draw is derived from.
         tell: hears of progress.
         state: a private folder in which long jobs keep what they need to go on; None keeps nothing.
+        cache: one for what several jobs may share; None: each has its own.
     """
 
     device: str
@@ -57,6 +58,7 @@ class Run:
     seed: int
     tell: Tell = silent
     state: Path | None = None
+    cache: Path | None = None
 
     @classmethod
     def start(
@@ -67,6 +69,7 @@ class Run:
         precision: str = "auto",
         tell: Tell = silent,
         state: Path | None = None,
+        cache: Path | None = None,
     ) -> Run:
         """Choose the device and the precision, and check that they are there.
 
@@ -85,7 +88,7 @@ class Run:
             raise unknown("precision", precision, PRECISIONS)
         if device == "cpu":
             _keep_freed_memory()
-        return cls(str(_present(device)), precision, seed, tell, state)
+        return cls(str(_present(device)), precision, seed, tell, state, cache)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -213,16 +213,24 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+_SURROGATE = {True: "searched against a surrogate", False: "needs no surrogate"}
+
+
 def print_methods() -> None:
-    """The noise methods with their settings."""
+    """The noise methods with what they are, need and cost, and their settings."""
     from unlearnable.methods import METHODS
+    from unlearnable.methods.about import about
     from unlearnable.settings import meanings
 
     for name, cls in METHODS.items():
-        print(f"{name}: {_first_line(cls)}")
+        known = about(cls)
+        print(f"{name}: {known.title}")
+        print(f"    {', '.join(known.forms)}; {known.budget}; {_SURROGATE[known.surrogate]}")
+        print(f"    cost: {known.cost}")
         for key, meaning, default in meanings(cls):
             print(f"    --set {key}={default}".ljust(34) + meaning)
         print()
+    print("Several at once, each within its own budget: as in --method ops+em")
 
 
 def print_countermeasures() -> None:

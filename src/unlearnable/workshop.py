@@ -38,6 +38,8 @@ KEPT = (
     *("curve", "hardware", "verification", "pixels"),
 )
 """What the record of a training has of its cell."""
+FOUND = ("seconds", "errors", "reached", "taken", "loss", "losses", "error")
+"""What it has of the search of its noise."""
 
 
 @dataclass(eq=False)
@@ -191,11 +193,12 @@ class Workshop:
             images,
             folder,
             method=method,
-            budget=Budget("linf", noise.epsilon),
+            budget=_budget(noise),
             rate=noise.rate,
             classes=named(noise.classes, images.classes),
             seed=noise.seed,
             device=self.run.device,
+            cache=private_folder(work_folder(self.out) / "surrogates"),
             resume=True,
             tell=self.run.tell,
         )
@@ -208,7 +211,7 @@ class Workshop:
             clean,
             published,
             test,
-            budget=Budget("linf", trial.noise.epsilon if trial.noise else 8),
+            budget=_budget(trial.noise or Noise()),
             schedule=trial.schedule,
             run=self.run,
             out=private_folder(work_folder(self.out) / f"bench-{code_hash(BENCH)}"),
@@ -231,7 +234,19 @@ class Workshop:
             "command": self.command,
             "versions": {library: version(library) for library in LIBRARIES},
             "classes": list(self.images(trial.data)[1].classes),
+            **({"noise": self._noise_made(trial.data, trial.noise)} if trial.noise else {}),
             **{key: cell[key] for key in KEPT if key in cell},
+        }
+
+    def _noise_made(self, data: Data, noise: Noise) -> dict[str, Any]:
+        """What the manifest says of a noise: its budget, how visible it is, how long it took."""
+        folder, _ = self._protected(data, noise)
+        manifest = read_json(private_beside(folder) / MANIFEST)
+        return {
+            "budget": manifest["settings"]["budget"],
+            "psnr": manifest["psnr"],
+            "ssim": manifest["ssim"],
+            **{key: manifest["search"][key] for key in FOUND if key in manifest["search"]},
         }
 
     def _share(self, done: int, group: int, count: int) -> Tell:
@@ -262,8 +277,9 @@ def work_folder(out: Path) -> Path:
 
 def _modules(noise: Noise) -> list[str]:
     """The code that a noise depends on."""
-    methods = [type(_method(noise)), *([Transferred] if noise.found_on else [])]
-    return [*PROTECTING, *(method.__module__ for method in methods)]
+    method = _method(noise)
+    methods = [method, *getattr(method, "parts", ()), *([Transferred()] if noise.found_on else [])]
+    return [*PROTECTING, *(type(method).__module__ for method in methods)]
 
 
 def _images_of(trial: Trial) -> tuple[Data, Noise | None, Schedule, bool]:
@@ -272,3 +288,8 @@ def _images_of(trial: Trial) -> tuple[Data, Noise | None, Schedule, bool]:
 
 def _method(noise: Noise) -> Method:
     return make_method(noise.method, dict(noise.settings))
+
+
+def _budget(noise: Noise) -> Budget:
+    published = _method(noise).published
+    return published if noise.epsilon is None else Budget(published.norm, noise.epsilon)

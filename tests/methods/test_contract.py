@@ -21,14 +21,13 @@ TINY = {
     "steps": "2",
     "batch_size": "16",
     "sweep_batch": "16",
+    "last_steps": "1",
+    "attack_steps": "1",
 }
-EXISTS = {"transferred": "class-wise"}
-"""The form of the noise that a method takes."""
 
 
 def forms(name: str) -> tuple[str, ...]:
-    known = get_args(get_type_hints(METHODS[name])["form"])
-    return (EXISTS[name],) if name in EXISTS else known
+    return get_args(get_type_hints(METHODS[name])["form"])
 
 
 DRAWS_NOTHING = ("transferred", "ops")

@@ -32,19 +32,15 @@ def countermeasures(as_json: Json = False) -> None:
 
 @app.command()
 def methods(as_json: Json = False) -> None:
-    """List the noise methods with their settings."""
+    """List the noise methods: form, norm, surrogate, cost, source and settings."""
     if not as_json:
         print_methods()
         return
     from unlearnable.methods import METHODS
+    from unlearnable.methods.about import about
     from unlearnable.settings import described
 
     table = {
-        name: {
-            "source": cls.source,
-            "published": asdict(cls.published),
-            "settings": described(cls),
-        }
-        for name, cls in METHODS.items()
+        name: {**asdict(about(cls)), "settings": described(cls)} for name, cls in METHODS.items()
     }
     print(json.dumps(table))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearnable.cli.app import RUN_AGAIN, DataDir, Device, Download, Json, app, progress
+from unlearnable.cli.app import (
+    RUN_AGAIN,
+    DataDir,
+    Device,
+    Download,
+    Json,
+    app,
+    listed,
+    progress,
+)
 from unlearnable.errors import SettingError
 from unlearnable.telling import (
     announce_reproduction,
@@ -35,6 +44,15 @@ def reproduce(
         typer.Option(metavar="NAME=PATH", help="Where a data set is; repeatable."),
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A row of the table; repeatable.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Of the bench: noises, as in em,lsp.", show_default="its own")
+    ] = None,
+    countermeasures: Annotated[
+        str | None, typer.Option(help="Of the bench, as in gray,jpeg:10.", show_default="its own")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Of the bench: target models.", show_default="resnet18")
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="A folder; what is finished there is not run again.")
     ] = Path("reproduced"),
@@ -49,7 +67,7 @@ def reproduce(
     download: Download = False,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment of the paper, and put its table beside the published one."""
+    """Run an experiment of the paper, or the bench; put its table beside the published one."""
     if name == "list":
         _list_recipes(as_json)
         return
@@ -64,7 +82,11 @@ def reproduce(
     }
     with progress(RUN_AGAIN) as tell:
         from unlearnable import reproducing
+        from unlearnable.recipes.benchmark import Choice
 
+        choice = Choice(*(tuple(listed(text or "")) for text in (methods, countermeasures, models)))
+        if choice != Choice():
+            given["choice"] = choice
         if verify:
             _tell_verification(reproducing.verify(name, **given, tell=tell), as_json)
             return

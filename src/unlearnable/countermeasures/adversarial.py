@@ -15,59 +15,8 @@ from torch import Tensor, nn
 
 from unlearnable.freezing import refrozen
 from unlearnable.hooks import Countermeasure, Criterion, Moment
-from unlearnable.pgd import FULL
+from unlearnable.pgd import BALLS, FULL, attack
 from unlearnable.settings import check, setting
-
-Losses = Callable[[Tensor], Tensor]
-"""From images (n, C, H, W) in [0, 1] to the loss of each, (n,)."""
-
-
-class Linf:
-    """Changes of at most 1 in each number."""
-
-    @staticmethod
-    def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
-        """Changes from all over the ball."""
-        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
-
-    @staticmethod
-    def steepest(gradient: Tensor) -> Tensor:
-        """The change that gains most."""
-        return gradient.sign()
-
-    @staticmethod
-    def keep(change: Tensor) -> Tensor:
-        """The nearest change in the ball."""
-        return change.clamp(-1, 1)
-
-
-class L2:
-    """Changes of Euclidean length at most 1."""
-
-    @staticmethod
-    def draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
-        """Changes from all over the ball."""
-        device = generator.device
-        direction = torch.randn(shape, generator=generator, device=device)
-        share = torch.rand(shape[0], 1, 1, 1, generator=generator, device=device)
-        return L2.steepest(direction) * share ** (1 / shape[1:].numel())
-
-    @staticmethod
-    def steepest(gradient: Tensor) -> Tensor:
-        """The change that gains most."""
-        return gradient / _length(gradient).clamp_min(1e-12)
-
-    @staticmethod
-    def keep(change: Tensor) -> Tensor:
-        """The nearest change in the ball."""
-        return change / _length(change).clamp_min(1)
-
-
-def _length(change: Tensor) -> Tensor:
-    return change.square().sum((1, 2, 3), keepdim=True).sqrt()
-
-
-BALLS: dict[str, type[Linf] | type[L2]] = {"linf": Linf, "l2": L2}
 
 
 @dataclass(frozen=True)
@@ -110,19 +59,16 @@ class AdversarialTraining(Countermeasure):
         worst = self.attack(losses, x, moment.generator)
         return criterion(model(worst).float(), y).mean()
 
-    def attack(self, losses: Losses, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Images in the ball around those of x, and in [0, 1], whose losses are high.
-
-        Args:
-            losses: what to bring up.
-            x: images in [0, 1], (n, C, H, W).
-            generator: for the start, anywhere in the ball.
-        """
-        ball, radius = BALLS[self.norm], self.radius / FULL
-        change = ball.draw(x.shape, generator).to(x.device)
-        for _ in range(self.steps):
-            worst = (x + radius * change).clamp(0, 1).requires_grad_(True)
-            (gradient,) = torch.autograd.grad(losses(worst).sum(), worst)
-            change = (worst.detach() - x) / radius
-            change = ball.keep(change + self.step * ball.steepest(gradient))
-        return (x + radius * change).clamp(0, 1)
+    def attack(
+        self, losses: Callable[[Tensor], Tensor], x: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Images (n, C, H, W) in the ball around those of x, in [0, 1], whose losses are high."""
+        return attack(
+            losses,
+            x,
+            radius=self.radius / FULL,
+            step=self.step,
+            steps=self.steps,
+            generator=generator,
+            ball=BALLS[self.norm],
+        )

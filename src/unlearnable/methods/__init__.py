@@ -6,22 +6,30 @@ docs and the contract tests find it through the table.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
-from unlearnable.errors import unknown
+from unlearnable.errors import SettingError, unknown
+from unlearnable.methods.aap import AugmentedPoisons
 from unlearnable.methods.ar import Autoregressive
 from unlearnable.methods.as_released import AsReleased
+from unlearnable.methods.aue import AugmentedUnlearnable
+from unlearnable.methods.combined import Combined
 from unlearnable.methods.cuda import ClassFilters
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
+from unlearnable.methods.hypo import HypocriticalNoise
 from unlearnable.methods.lsp import SeparablePatches
 from unlearnable.methods.ops import OnePixel
 from unlearnable.methods.patches import RandomPatches
 from unlearnable.methods.random import RandomNoise
+from unlearnable.methods.rem import RobustErrorMinimizing
+from unlearnable.methods.sem import StableErrorMinimizing
+from unlearnable.methods.tap import TargetedPoisons
 from unlearnable.methods.transferred import Transferred
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
@@ -78,11 +86,20 @@ METHODS: dict[str, type[Method]] = {
     "ops": OnePixel,
     "cuda": ClassFilters,
     "patches": RandomPatches,
+    "tap": TargetedPoisons,
+    "hypo": HypocriticalNoise,
+    "sem": StableErrorMinimizing,
+    "aue": AugmentedUnlearnable,
+    "aap": AugmentedPoisons,
+    "rem": RobustErrorMinimizing,
 }
 
 
 def make_method(name: str, settings: dict[str, str] | None = None) -> Method:
-    """A method by its name, with settings as texts.
+    """A method by its name, with settings as texts; or several, as in `ops+em`.
+
+    Of several, a setting such as `em.steps` is for one, `em.epsilon` its budget, and one without
+    a name, such as `form`, for all that have it.
 
     Raises:
         SettingError: an unknown method or setting, or a value that does not fit.
@@ -90,7 +107,58 @@ def make_method(name: str, settings: dict[str, str] | None = None) -> Method:
     Example:
         >>> make_method("random", {"form": "class-wise"})
         RandomNoise(form='class-wise')
+        >>> make_method("ops+em", {"em.epsilon": "4"}).budgets
+        (Budget(norm='l0', size=1, masked=False), Budget(norm='linf', size=4, masked=False))
     """
-    if name not in METHODS:
-        raise unknown("method", name, METHODS)
-    return parse(METHODS[name], settings or {})
+    names, settings = name.split("+"), settings or {}
+    for one in names:
+        if one not in METHODS:
+            raise unknown("method", one, METHODS)
+    if len(names) == 1:
+        return parse(METHODS[name], settings)
+    return _combined(names, settings)
+
+
+def name_of(method: Method) -> str:
+    """What `make_method` knows it by; of a method that is not in the table, its class's name."""
+    if isinstance(method, Combined):
+        return "+".join(method.names)
+    names = [name for name, cls in METHODS.items() if cls is type(method)]
+    return names[0] if names else type(method).__name__
+
+
+def _combined(names: list[str], settings: dict[str, str]) -> Combined:
+    """Several methods, each with the settings that are meant for it."""
+    if len(set(names)) < len(names):
+        raise SettingError(f"{'+'.join(names)}: name each noise once.")
+    own: dict[str, dict[str, str]] = {name: {} for name in names}
+    sizes: dict[str, str] = {}
+    for key, text in settings.items():
+        part, dot, setting = key.rpartition(".")
+        takers = [name for name in names if key in METHODS[name].__dataclass_fields__]
+        if dot and part not in own:
+            raise unknown("part", part, own)
+        if not dot and not takers:
+            raise unknown("setting", key, [f"{name}.{key}" for name in names])
+        if setting == "epsilon":
+            sizes[part] = text
+        else:
+            for name in [part] if dot else takers:
+                own[name][setting] = text
+    parts = tuple(parse(METHODS[name], own[name]) for name in names)
+    if len({part.form for part in parts}) > 1:
+        raise SettingError(f"{'+'.join(names)}: give all one form, by --form.")
+    budgets = tuple(
+        _sized(part.published, sizes[name]) if name in sizes else part.published
+        for name, part in zip(names, parts, strict=True)
+    )
+    return Combined(parts[0].form, tuple(names), parts, budgets)
+
+
+def _sized(budget: Budget, text: str) -> Budget:
+    """A budget of another size, given as a text."""
+    try:
+        size = float(text)
+    except ValueError:
+        raise SettingError(f"epsilon {text!r} is not a number.") from None
+    return replace(budget, size=int(size) if size == int(size) else size)

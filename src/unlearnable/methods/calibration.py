@@ -20,7 +20,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
 from unlearnable.methods.search import SURROGATE, usual_batch
 from unlearnable.models import make_model
-from unlearnable.pgd import signs
+from unlearnable.pgd import steepest
 from unlearnable.runtime import Run
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _stopwatch(method: Method, images: ImageSet, run: Run) -> Callable[[int, int
         with run.on_threads(threads):
             for _ in range(1 + TAKES):  # the first warms up
                 started = time.perf_counter()
-                signs(objective, x, rows)[1].sum().item()  # the item waits for the device
+                steepest(objective, x, rows)[1].sum().item()  # the item waits for the device
                 seconds.append(time.perf_counter() - started)
         return len(x) / min(seconds[1:])
 

@@ -33,20 +33,20 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from unlearnable.augment import augment, resolve
+from unlearnable.augment import resolve
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import refrozen
 from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
-from unlearnable.methods.search import SURROGATE, Search, View
-from unlearnable.methods.ways import through, ways_of
-from unlearnable.models import make_model
+from unlearnable.methods.search import SURROGATE, Search
+from unlearnable.methods.surrogate import surrogate_for
+from unlearnable.methods.views import View, read_by, view_of
+from unlearnable.methods.ways import ways_of
 from unlearnable.noise import Budget, Form, Norm
-from unlearnable.pgd import FULL
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
 from unlearnable.training import shuffled
@@ -256,16 +256,9 @@ class ErrorMinimizing:
 
     def _learner(self, images: ImageSet, run: Run, purpose: str) -> Learner:
         """A surrogate that has seen nothing yet."""
-        model = make_model(
-            self.surrogate,
-            len(images.classes),
-            min(images.size),
-            channels=images.channels,
-            seed=run.seeded(purpose).seed,
+        model = surrogate_for(
+            images, self.surrogate, run.seeded(purpose), norm_momentum=self.norm_momentum
         )
-        for part in model.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                part.momentum = self.norm_momentum
         return Learner(
             model, run, momentum=self.momentum, weight_decay=self.weight_decay, clip=self.clip
         )
@@ -296,13 +289,12 @@ class ErrorMinimizing:
 
         assert self.step is not None and self.steps is not None and self.moves is not None
         search.sweep(
-            model,
+            read_by(model, self._view(self.sweep_augmentations, search.run, "sweep", done)),
             size=self.step * search.epsilon,
             steps=self.steps * (JOINING if reached else 1),
             batch_size=self.sweep_batch or search.usual_batch,
             leave=self.leave or None,
             moves=self.moves,
-            view=self._view(self.sweep_augmentations, search.run, "sweep", done),
             tell=tell,
         )
         errors.append(search.error(model, self._view("", search.run, "error", done)))
@@ -337,15 +329,7 @@ class ErrorMinimizing:
             search.trained += len(rows)
 
     def _view(self, augmentations: str | None, run: Run, *purpose: object) -> View:
-        """What is made of images on their way to a network, with draws for each purpose."""
-        survive, names = self.survive.split(), (augmentations or "").split()
-        draws = run.generator("view", *purpose)
-
-        def view(x: Tensor) -> Tensor:
-            x = through(x, survive, draws) if survive else x
-            return augment(x * FULL, names, draws) / FULL if names else x
-
-        return view
+        return view_of(run, *purpose, augmentations=augmentations, survive=self.survive)
 
     def _batch_size(self, trainable: int) -> int:
         """Images to an SGD batch, where there are so many to train on."""

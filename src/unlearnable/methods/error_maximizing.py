@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
-from unlearnable.freezing import frozen
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import SURROGATE, Search
-from unlearnable.models import make_model
+from unlearnable.methods.surrogate import trained_surrogate
+from unlearnable.methods.views import read_by
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.schedules import SCHEDULES
 from unlearnable.settings import check, fill, setting
-from unlearnable.training import fit
 
 BY_FORM: dict[Form, dict[str, Any]] = {
     "sample-wise": {"steps": 20, "subset": 1.0, "stop_error": 0.9},
@@ -81,17 +80,8 @@ class ErrorMaximizing:
             The surrogate, its error after each sweep, and whether the error was reached.
         """
         assert self.steps is not None and self.stop_error is not None
-        seed = run.seeded("surrogate")
-        model = make_model(
-            self.surrogate,
-            len(images.classes),
-            min(images.size),
-            channels=images.channels,
-            seed=seed.seed,
-        )
         schedule = replace(SCHEDULES["paper:cifar10"], epochs=self.epochs)
-        surrogate = fit(model, images, schedule=schedule, run=seed, job="surrogate").model
-        still = frozen(surrogate, run.dtype)
+        still = trained_surrogate(images, self.surrogate, schedule, run)
         search = Search.begin(
             images, Layout.of(self.form), budget, run, share=self.subset or 1, chosen=chosen
         )
@@ -101,7 +91,7 @@ class ErrorMaximizing:
         with run.on_threads(self.threads):
             while len(errors) < self.rounds and not (errors and errors[-1] >= self.stop_error):
                 search.sweep(
-                    still,
+                    read_by(still),
                     size=-self.step * budget.size,
                     steps=self.steps,
                     batch_size=self.sweep_batch or search.usual_batch,

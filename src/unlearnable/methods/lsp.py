@@ -22,9 +22,10 @@ from unlearnable.settings import setting
 
 @dataclass(frozen=True)
 class SeparablePatches(WithoutSurrogate):
-    """Linearly separable patches (Yu et al., KDD 2022), published at a mean square of 6 levels.
+    """Linearly separable patches (Yu et al., KDD 2022), published at L2 332.6.
 
-    That is L2 6 · √(3 · H · W), at 32×32 in colour 332.6; give --epsilon for images of other sizes.
+    That is a root mean square of 6 levels over 32×32 in colour, 6 · √(3 · H · W); give --epsilon
+    for images of other sizes.
     Each image has tiles of its own, or each class has those of its middle.
     Cost: seconds, and no surrogate.
 

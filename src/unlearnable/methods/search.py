@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,8 +16,9 @@ from unlearnable.learner import Learner
 from unlearnable.masking import texture
 from unlearnable.methods.layout import Layout, stratified
 from unlearnable.methods.patch import corners, cut, pasted, window
+from unlearnable.methods.views import View, as_it_is, read_by
 from unlearnable.noise import Budget
-from unlearnable.pgd import Objective, seen, sweep
+from unlearnable.pgd import BALLS, FULL, Objective, seen, sweep
 from unlearnable.runtime import Run
 
 ERROR_BATCH = 500
@@ -27,13 +27,6 @@ USUAL_BATCH = 128
 GPU_PIXELS = 2048 * 32 * 32
 """Pixels to an input gradient on an accelerator, where each image has its own noise."""
 FEWEST = 50  # images that say what a noise of a class is to be, where the class has so many
-View = Callable[[Tensor], Tensor]
-"""From images (n, C, H, W) in [0, 1] to what a network is shown of them, differentiable."""
-
-
-def _as_it_is(x: Tensor) -> Tensor:
-    return x
-
 
 SURROGATE = "resnet18:16"
 """The usual surrogate. A wider one knows the pictures better, and asks for noise to go with them: a
@@ -64,6 +57,7 @@ class Search:
             they are, and the surrogate learns from them too.
         image_steps: signed steps taken so far, over all images.
         trained: images that the surrogate was trained on so far, each time counted.
+        aims: the class that each image is to be taken for, (N,): its own, if nobody says otherwise.
         known: whether the surrogate told the protected images from the others before any sweep.
     """
 
@@ -81,9 +75,11 @@ class Search:
     trained: int = 0
     known: bool = False
     undecided: Tensor = field(init=False)
+    aims: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.undecided = self.rows
+        self.aims = self.labels
 
     @classmethod
     def begin(
@@ -102,7 +98,7 @@ class Search:
         Args:
             images: what to protect.
             layout: which noise goes where.
-            budget: an L∞ budget.
+            budget: L∞, or L2 if each image has its own noise.
             run: device and seed.
             start: "zero" or "random".
             share: the part of each class that sweeps work on.
@@ -115,7 +111,7 @@ class Search:
         shape = layout.shape(images)
         delta = torch.zeros(shape, dtype=torch.float16).to(memory_format=torch.channels_last)
         if start == "random":
-            draws = run.rng("start").uniform(-budget.size, budget.size, shape)
+            draws = budget.drawn(shape, run.rng("start"))
             delta.copy_(torch.from_numpy(draws))
         index = layout.index(images, run.rng("shared"))
         if layout.shared:  # one more row, which stays empty, for those that get none
@@ -217,33 +213,34 @@ class Search:
 
     def sweep(
         self,
-        model: nn.Module,
+        objective: Objective,
         *,
         size: float,
         steps: int,
         batch_size: int,
         leave: float | None = None,
         moves: int = 1,
-        view: View = _as_it_is,
         tell: Callable[[float], None] = lambda done: None,
     ) -> None:
-        """One improvement of the whole noise against a frozen model; sizes in levels.
+        """One improvement of the whole noise; sizes in levels.
 
-        A negative `size` maximises the error. The model sees the images through `view`, which
-        may draw anew at each step. `leave`: see `pgd.sweep`. A shared noise moves once a batch; if
-        there are fewer than `moves` of these, the sweep is repeated.
+        Args:
+            objective: from images in [0, 1] and the classes that they are to be taken for to their
+                losses, such as `read_by` makes.
+            size: length of a step; a negative one maximises the loss.
+            steps: the most steps an image takes.
+            batch_size: images to a gradient.
+            leave: see `pgd.sweep`.
+            moves: a shared noise moves once a batch; if there are fewer, the sweep is repeated.
+            tell: called with the share of the sweep that is done.
         """
-
-        def objective(x: Tensor, labels: Tensor) -> Tensor:
-            return F.cross_entropy(model(view(x)).float(), labels, reduction="none")
-
         if self.layout.shared:
             batches = -(-len(self.rows) // batch_size)
             for _ in range(-(-moves // batches)):
                 self._sweep_shared(objective, size=size, steps=steps, batch_size=batch_size)
             return
         swept = sweep(
-            lambda x, rows: objective(x, self.labels[rows]),
+            lambda x, rows: objective(x, self.aims[rows]),
             self.images,
             self.delta,
             epsilon=self.epsilon,
@@ -251,6 +248,7 @@ class Search:
             steps=steps,
             batch_size=batch_size,
             dtype=self.run.dtype,
+            ball=BALLS[self.budget.norm],
             rows=self.rows,
             leave=leave,
             room=self._room if self.confined else None,
@@ -270,7 +268,7 @@ class Search:
         )
         side = self.layout.patch
         for batch in torch.split(self.rows[order], batch_size):
-            labels, index = self.labels[batch], self.index[batch]
+            aims, index = self.aims[batch], self.index[batch]
             wanted = self.delta[index].float()
             places = self._places(batch) if side else None
             if places is not None:
@@ -278,8 +276,8 @@ class Search:
             shares = self._room(batch, places).expand(len(batch), 1, *self.size)
             wanted *= shares
 
-            def of_these(x: Tensor, rows: Tensor, labels: Tensor = labels) -> Tensor:
-                return objective(x, labels[rows])
+            def of_these(x: Tensor, rows: Tensor, aims: Tensor = aims) -> Tensor:
+                return objective(x, aims[rows])
 
             self.image_steps += sweep(
                 of_these,
@@ -303,13 +301,26 @@ class Search:
             self.delta[present] = mean.to(self.delta.dtype)
 
     @torch.no_grad()
-    def error(self, model: nn.Module, view: View = _as_it_is) -> float:
-        """The share of images, with their noise and seen through `view`, that it gets wrong.
+    def error(self, model: nn.Module, view: View = as_it_is) -> float:
+        """The share of images, with their noise and through `view`, taken for another than the aim.
 
         Images that left the last sweep had converged on their own label and are not asked again.
         """
         found = self._found(model, self.undecided, view)
-        return int((found != self.labels[self.undecided]).sum()) / len(self.rows)
+        return int((found != self.aims[self.undecided]).sum()) / len(self.rows)
+
+    @torch.no_grad()
+    def losses(self, model: nn.Module, bare: bool = False) -> Tensor:
+        """A frozen model's loss on each protected image, (P,), with its noise or without it."""
+        objective, found = read_by(model), []
+        for rows in torch.split(self.protected, ERROR_BATCH):
+            x = (
+                self.images[rows].to(self.run.dtype) / FULL
+                if bare
+                else self.batch(rows, self.run.dtype)
+            )
+            found.append(objective(x, self.aims[rows]))
+        return torch.cat(found)
 
     @torch.no_grad()
     def bare(self, model: nn.Module) -> float:
@@ -328,7 +339,7 @@ class Search:
         taken = torch.isin(found, self.labels[self.protected])
         return int(taken.sum()) / max(1, len(found))
 
-    def _found(self, model: nn.Module, rows: Tensor, view: View = _as_it_is) -> Tensor:
+    def _found(self, model: nn.Module, rows: Tensor, view: View = as_it_is) -> Tensor:
         """The classes that a frozen model takes some images for; does not wait for the device."""
         batches = torch.split(rows, ERROR_BATCH)  # of no rows: one, of none
         found = [model(view(self.batch(batch, self.run.dtype))).argmax(1) for batch in batches]

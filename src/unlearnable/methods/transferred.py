@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.errors import SettingError
-from unlearnable.noise import Budget, Form, Noise, Norm
+from unlearnable.noise import Budget, Noise, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting
 
@@ -34,13 +34,11 @@ class Transferred:
     norms: ClassVar[tuple[Norm, ...]] = ("linf",)
     source: ClassVar[str] = "Huang et al., ICLR 2021"
 
-    form: Form = setting("class-wise", "always `class-wise`")
+    form: Literal["class-wise"] = setting("class-wise", "always `class-wise`")
     noise: str = setting("", "the private folder, or the noise file, of the other data set")
 
     def __post_init__(self) -> None:
         check(self)
-        if self.form != "class-wise":
-            raise SettingError("noise from other images is class-wise: leave --form out.")
 
     def passes(self, count: int) -> float:
         """None: it needs no gradient."""

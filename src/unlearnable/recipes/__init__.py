@@ -1,4 +1,4 @@
-"""The tables and figures of Huang et al., ICLR 2021: one file each, and this table.
+"""The tables and figures of Huang et al., ICLR 2021, and the bench: one file each, and this table.
 
 A recipe says what is trained on what and what the paper found; how that is done, the library says.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from unlearnable.experiment import Recipe
 from unlearnable.recipes.adversarial import adversarial
 from unlearnable.recipes.as_released import as_released
+from unlearnable.recipes.benchmark import benchmark
 from unlearnable.recipes.classes import classes
 from unlearnable.recipes.faces import faces
 from unlearnable.recipes.figure1 import figure1
@@ -33,4 +34,5 @@ RECIPES: dict[str, Callable[[Scale], Recipe]] = {
     "faces": faces,
     "stability": stability,
     "as_released": as_released,
+    "benchmark": benchmark,
 }

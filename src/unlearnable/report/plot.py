@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.figure import SubFigure
 
 from unlearnable.experiment import Figures, Recipe
+from unlearnable.report.ranking import Ranked, columns, ranked
 
 INK, OURS, THEIRS = "#222222", "#0b62a4", "#c2570c"
 STYLE: Any = {
@@ -24,6 +25,7 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 LANE, HEAD = 0.28, 0.9  # inches of height for an entry, and for what is around them
+HEAT = 0.36  # of a row of the heat map
 SQUARE, ACROSS = 2.6, 3  # inches of a confusion matrix, and how many stand side by side
 DASHES = ("-", "--", "-.", ":")
 
@@ -48,7 +50,11 @@ def _parts(
 ) -> list[tuple[float, Callable[[SubFigure], None]]]:
     """What stands below each other: the height of each in inches, and what draws it."""
     parts: list[tuple[float, Callable[[SubFigure], None]]] = []
-    if recipe.curves:
+    if recipe.ranked:
+        found = ranked(recipe, figures, cells)
+        height = HEAD + HEAT * max(1, len(found))
+        parts.append((height, lambda sheet: _heat(sheet.subplots(), found, columns(recipe))))
+    elif recipe.curves:
         parts.append((4.2, lambda sheet: _curves(sheet.subplots(), recipe, cells)))
     else:
         height = HEAD + LANE * len(recipe.entries)
@@ -102,6 +108,26 @@ def _confusions(sheet: SubFigure, matrices: Mapping[str, dict[str, Any]]) -> Non
         middles = np.arange(len(counts)) + 0.5
         axes.set_yticks(middles, cell["classes"], fontsize=5)
         axes.set_xticks(middles, cell["classes"], fontsize=5, rotation=90)
+
+
+def _heat(axes: Axes, found: Sequence[Ranked], names: Sequence[str]) -> None:
+    """A square for each noise and countermeasure, the darker the more of it is undone."""
+    shares = np.array([[one.recoveries.get(name, np.nan) for name in names] for one in found])
+    if len(found):
+        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=2)
+    for place, one in enumerate(found):
+        for column, name in enumerate(names):
+            if name in one.recoveries:
+                share = one.recoveries[name]
+                ink = "white" if share > 0.6 else INK  # readable on either end of the colours
+                text = f"{100 * one.accuracies[name]:.0f}"
+                axes.text(column + 0.5, place + 0.5, text, ha="center", va="center", color=ink)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names)
+    axes.set_yticks(np.arange(len(found)) + 0.5, [one.row for one in found])
+    axes.set_ylim(len(found), 0)
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("clean test accuracy, %; the darker, the more of it is recovered")
 
 
 def _lanes(axes: Axes, recipe: Recipe, figures: Figures) -> None:

@@ -10,11 +10,16 @@ from markupsafe import Markup
 
 from unlearnable.experiment import PROVENANCE, Entry, Figures, Recipe
 from unlearnable.report.plot import plot
+from unlearnable.report.ranking import ranking
 from unlearnable.report.table import grid, percent
 from unlearnable.report.template import template
 from unlearnable.storage import write_bytes
 
 HEADINGS = ("row", "column", "published", "ours", "n", "difference")
+RANKED = (
+    "Recovery: what is learnt above chance, against clean images under the same countermeasure. "
+    "The noises are ranked by the largest; last come those that met no countermeasure. PSNR in dB."
+)
 Cells = Mapping[str, dict[str, Any]]
 
 
@@ -35,6 +40,7 @@ def write_recipe(
         recipe=recipe,
         headings=HEADINGS,
         lines=lines(recipe, figures),
+        ranking=ranking(recipe, figures, cells) if recipe.ranked else None,
         findings=findings(recipe, figures),
         notes=notes(recipe, cells),
         picture=Markup(picture[picture.index("<svg") :]),
@@ -62,6 +68,8 @@ def notes(recipe: Recipe, cells: Cells) -> list[str]:
     said = ["Accuracy in % on clean test images at the last epoch, mean ± spread over n seeds."]
     marks = sorted({entry.published.by for entry in recipe.entries if entry.published})
     said += [f"[{mark}]: {PROVENANCE[mark]}." for mark in marks]
+    if recipe.ranked:
+        said.append(RANKED)
     if recipe.cuts:
         said.append("Not as published: " + " ".join(recipe.cuts))
     machines = sorted({_machine(cell["hardware"]) for cell in cells.values()})
@@ -73,7 +81,8 @@ def markdown(recipe: Recipe, figures: Figures, cells: Cells) -> str:
     """The table in Markdown, with its findings and notes."""
     table = grid(HEADINGS, lines(recipe, figures))
     found = "".join(f"- {says} **{verdict}**\n" for says, verdict in findings(recipe, figures))
-    parts = [f"## {recipe.title}", recipe.about, table.rstrip(), found.rstrip()]
+    ranks = grid(*ranking(recipe, figures, cells)).rstrip() if recipe.ranked else ""
+    parts = [f"## {recipe.title}", recipe.about, ranks, table.rstrip(), found.rstrip()]
     parts.append(" ".join(notes(recipe, cells)))
     return "\n\n".join(part for part in parts if part) + "\n"
 

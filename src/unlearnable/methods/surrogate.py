@@ -1,0 +1,58 @@
+"""Surrogates: new ones, and those trained on clean images, once for all searches that may share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from torch import nn
+
+from unlearnable.data.imageset import ImageSet
+from unlearnable.freezing import frozen
+from unlearnable.models import make_model
+from unlearnable.runtime import Run
+from unlearnable.schedules import Schedule
+from unlearnable.storage import sha256_json
+from unlearnable.training import fit
+
+Preset = Literal["quick", "paper"]
+"""As small as two cores allow, or as published."""
+Presets = Mapping[Preset, Mapping[str, Any]]
+"""What settings are that were left out."""
+
+
+def surrogate_for(
+    images: ImageSet, name: str, run: Run, *, norm_momentum: float | None = None
+) -> nn.Module:
+    """An untrained network for these images, its weights drawn by the seed of `run`.
+
+    Args:
+        images: what it is to tell apart.
+        name: of the model.
+        run: the seed.
+        norm_momentum: of the statistics that its batch norm keeps; None: the usual.
+    """
+    model = make_model(
+        name, len(images.classes), min(images.size), channels=images.channels, seed=run.seed
+    )
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d) and norm_momentum is not None:
+            part.momentum = norm_momentum
+    return model
+
+
+def trained_surrogate(images: ImageSet, name: str, schedule: Schedule, run: Run) -> nn.Module:
+    """A network trained on images without noise, frozen.
+
+    It is kept in `run.cache`, by all that it depends on, and found there by whoever wants the same;
+    without a cache it goes on from `run.state`.
+    """
+    seeded = run.seeded("surrogate")
+    job = "surrogate"
+    if run.cache is not None:
+        wanted = [images.digest(), name, schedule.settings(), seeded.seed, run.precision]
+        job = f"surrogate-{sha256_json(wanted)[:16]}"
+    kept = replace(seeded, state=run.cache or run.state)
+    model = surrogate_for(images, name, seeded)
+    return frozen(fit(model, images, schedule=schedule, run=kept, job=job).model, run.dtype)

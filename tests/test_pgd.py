@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unlearnable.pgd import Swept, seen, steepest, sweep
+from unlearnable.pgd import L2, Linf, Swept, attack, seen, steepest, sweep
 
 
 def drawn(count: int = 7, seed: int = 0) -> Tensor:
@@ -164,3 +164,43 @@ def test_a_network_is_shown_clamped_images_from_nought_to_one() -> None:
     assert shown.dtype == torch.bfloat16
     assert shown.flatten().tolist() == [0, pytest.approx(0.4, rel=2**-8), 1]
     assert images.flatten().tolist() == [0, 100, 255]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1, 300), st.sampled_from([-40.0, 0.8, 25.0]), st.integers(1, 5))
+def test_a_change_stays_within_its_length_too(epsilon: float, size: float, steps: int) -> None:
+    images = drawn()
+    images[0], images[1] = 0, 255
+    delta = torch.zeros(7, 3, 4, 5)
+    swept(images, delta, epsilon=epsilon, size=size, steps=steps, ball=L2)
+    assert (delta.flatten(1).norm(dim=1) <= epsilon * (1 + 1e-5)).all()
+    assert (images + delta).min() >= 0
+    assert (images + delta).max() <= 255
+
+
+def test_a_step_of_a_length_goes_along_the_gradient() -> None:
+    images, delta = torch.full((7, 3, 4, 5), 128, dtype=torch.uint8), torch.zeros(7, 3, 4, 5)
+    swept(images, delta, epsilon=50, size=5, steps=1, ball=L2)
+    wanted = TARGETS - 128 / 255
+    along = torch.cosine_similarity(delta.flatten(1), wanted.flatten(1))
+    assert torch.allclose(delta.flatten(1).norm(dim=1), torch.full((7,), 5.0))
+    assert torch.allclose(along, torch.ones(7))
+
+
+@pytest.mark.parametrize("ball", [Linf, L2])
+def test_after_no_step_an_attack_is_anywhere_in_its_ball(ball: Any) -> None:
+    x = torch.full((400, 3, 2, 2), 0.5)
+    moved = attack(
+        lambda x: x.flatten(1).sum(1),
+        x,
+        radius=0.1,
+        step=1,
+        steps=0,
+        generator=torch.Generator().manual_seed(0),
+        ball=ball,
+    )
+    change = (moved - x).flatten(1)
+    size = change.abs().amax(1) if ball is Linf else change.norm(dim=1)
+    assert size.max() <= 0.1 + 1e-6
+    assert size.min() < 0.9 * size.max()
+    assert change.mean().abs() < 0.005

@@ -1,6 +1,7 @@
 """What every noise method must do, whatever it is."""
 
 import re
+import time
 from dataclasses import asdict, fields
 from typing import get_args, get_type_hints
 
@@ -76,6 +77,30 @@ def test_one_seed_gives_one_noise_and_another_seed_another(name, form):
     first, again, other = (levels(method, images, seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert np.array_equal(first, other) == (name in DRAWS_NOTHING)
+
+
+SIZES = {"linf": 8, "l2": 100, "l0": 3, "none": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "norm"), [(name, norm) for name, cls in METHODS.items() for norm in cls.norms]
+)
+def test_it_uses_a_budget_of_each_of_its_norms(name, norm):
+    images, budget, method = shapes(20), Budget(norm, SIZES[norm]), tiny(name)
+    out = np.zeros(noise_shape(images, method.form), np.float32)
+    method(images, budget, run=Run.start("cpu", seed=0), out=out)
+    noise = seal(out, form=method.form, budget=budget)
+    strength = budget.measure(np.asarray(noise.values))
+    assert (strength > 0).all() and (norm == "none" or strength.max() <= budget.size)
+
+
+@each_method
+def test_eight_images_take_two_seconds_at_most(name):
+    images, method = shapes(20).take(np.arange(8)), tiny(name)
+    levels(method, images)  # the first time something is loaded, too
+    started = time.process_time()
+    levels(method, images)
+    assert time.process_time() - started <= 2
 
 
 @each_method

@@ -43,6 +43,7 @@ class AsReleased:
     preset: Literal["fast", "paper"] = setting("fast", "the search of error-minimizing noise")
     surrogate: str = setting(SURROGATE, "the model that it is found against")
     epochs: int = setting(60, "of the surrogate of error-maximizing noise", least=1)
+    rounds: int | None = setting(None, "most rounds of its search; none: its own", least=1)
     sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
     threads: int | None = setting(None, "of the processor; none: measured", least=1)
 
@@ -75,6 +76,8 @@ class AsReleased:
         shared: dict[str, Any] = {
             key: getattr(self, key) for key in ("form", "surrogate", "sweep_batch", "threads")
         }
+        if self.rounds is not None:
+            shared["rounds"] = self.rounds
         if self.of == "em":
             return ErrorMinimizing(preset=self.preset, **shared)
         return ErrorMaximizing(epochs=self.epochs, **shared)

@@ -62,6 +62,7 @@ class SeparablePatches(WithoutSurrogate):
             else:
                 rows = np.flatnonzero(images.labels == label)
                 points = middle + rng.standard_normal((len(rows), size)) @ spread
-            tiles = pixels_of(points.reshape(-1, *shape), self.side, images.size)
-            out[rows] = budget.filled(tiles)
+            if len(rows):  # a class may have no image
+                tiles = pixels_of(points.reshape(-1, *shape), self.side, images.size)
+                out[rows] = budget.filled(tiles)
         return {}

@@ -52,17 +52,21 @@ class OnePixel(WithoutSurrogate):
         """Choose a pixel and a colour for each class; float levels go to `out`.
 
         Returns:
-            Row, column and colour of each class's pixel, the colour in 0..255.
+            Row, column and colour of each class's pixel, the colour in 0..255; none of a class that
+            has no image.
 
         Raises:
             SettingError: there are more classes than pixels and colours.
         """
         taken: set[tuple[int, int]] = set()
-        found = []
+        found: list[list[int]] = []
         for label in range(len(images.classes)):
             rows = images.labels == label
             if chosen is not None and (rows & chosen).any():
                 rows = rows & chosen
+            if not rows.any():
+                found.append([])
+                continue
             pixel, colour = _furthest(images.images[rows], taken)
             row, column = divmod(pixel, images.size[1])
             values = np.array(colour)

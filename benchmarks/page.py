@@ -236,21 +236,26 @@ FILES = {
 
 def uploads(record: dict[str, Any]) -> str:
     lines = record["lines"]
-    clean = next(line["accuracy"] for line in lines if line["arm"] == "clean")
-    rows = [("the photos as they are", "none", "", "", f"{100 * clean:.1f} %", "1.00")]
-    rows += [
-        (
-            FILES[line["files"]],
-            line["way"],
-            f"{line['psnr']:.1f} dB",
-            f"{line['ssim']:.3f}",
-            f"{100 * line['accuracy']:.1f} %",
-            f"{(line['accuracy'] - CHANCE) / (clean - CHANCE):.2f}",
+    clean = {line["model"]: line["accuracy"] for line in lines if line["arm"] == "clean"}
+    rows: list[tuple[object, ...]] = []
+    for model, known in clean.items():
+        rows.append(
+            (model, "the photos as they are", "none", "", "", f"{100 * known:.1f} %", "1.00")
         )
-        for line in lines
-        if line["arm"] == "protected"
-    ]
-    heads = ("files", "on the way", "PSNR", "SSIM", "accuracy", "learnability")
+        rows += [
+            (
+                model,
+                FILES[line["files"]],
+                line["way"],
+                f"{line['psnr']:.1f} dB",
+                f"{line['ssim']:.3f}",
+                f"{100 * line['accuracy']:.1f} %",
+                f"{(line['accuracy'] - CHANCE) / (known - CHANCE):.2f}",
+            )
+            for line in lines
+            if line["arm"] == "protected" and line["model"] == model
+        ]
+    heads = ("target", "files", "on the way", "PSNR", "SSIM", "accuracy", "learnability")
     return (
         "## Photos, and what uploads leave of their protection\n\n"
         "Class-wise noise, searched at 64 pixels, on photos of ten classes at 96: 400 a class from "

@@ -20,8 +20,11 @@ from unlearnable.experiment import (
 )
 from unlearnable.provenance import code_hash
 from unlearnable.recipes import RECIPES
+from unlearnable.recipes.benchmark import Choice
 from unlearnable.recipes.scale import Scale
-from unlearnable.reproducing import reproduce, verify
+from unlearnable.report.ranking import ranked, ranking
+from unlearnable.report.recipe import write_recipe
+from unlearnable.reproducing import recipe_of, reproduce, verify
 from unlearnable.schedules import SCHEDULES
 from unlearnable.workshop import code_of
 
@@ -235,3 +238,74 @@ def test_sets_are_split_joined_and_protected_with_noise_found_elsewhere(tmp_path
 def test_a_data_set_that_is_not_there_is_asked_for_by_name(tmp_path):
     with pytest.raises(SourceError, match="--data tinyimagenet100=PATH"):
         reproduce("transfer", out=tmp_path, device="cpu")
+
+
+def places(choice):
+    return [(entry.row, entry.column) for entry in recipe_of("benchmark", "quick", choice).entries]
+
+
+def test_the_bench_tries_what_is_chosen_beside_clean_images():
+    chosen = Choice(("lsp", "em:16"), ("gray",), ("resnet18", "vgg11"))
+    rows = {row for row, _ in places(chosen)}
+    assert {"clean, vgg11", "lsp, vgg11", "em:16, resnet18"} <= rows
+    assert ("lsp, vgg11", "none") in places(chosen) and ("clean, vgg11", "gray") in places(chosen)
+    (trial,) = (
+        e.trial for e in recipe_of("benchmark", "quick", Choice(("em:16",), ("at:8",))).entries
+        if (e.row, e.column) == ("em:16", "at:8")
+    )  # fmt: skip
+    assert trial.noise.epsilon == 16 and trial.model == "resnet18:16"
+    assert (trial.countermeasure, trial.data.per_class) == ("at:8:steps=3", 500)
+
+
+def test_the_bench_shares_its_trainings_with_the_recipes_of_the_paper():
+    bench = {trial.id for trial in recipe_of("benchmark", "quick").trials()}
+    assert bench & {trial.id for trial in recipe_of("adversarial", "quick").trials()}
+    assert bench & {trial.id for trial in recipe_of("table1", "quick").trials()}
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        (Choice(("nosuch",)), "choose one of em"),
+        (Choice(("em:much",)), "as a number"),
+        (Choice(("em",), ("nosuch",)), "choose one of"),
+        (Choice(("em",), (), ("alexnet",)), "choose one of vgg11"),
+    ],
+)
+def test_the_bench_refuses_what_it_does_not_know(choice, says):
+    with pytest.raises(SettingError, match=says):
+        recipe_of("benchmark", "quick", choice)
+
+
+def test_other_recipes_have_noises_of_their_own():
+    with pytest.raises(SettingError, match="are for `reproduce benchmark`"):
+        recipe_of("table1", "quick", Choice(("em",)))
+
+
+def test_noises_are_ranked_by_the_countermeasure_that_undoes_most(tmp_path):
+    entries = tuple(
+        Entry(row, column, replace(CLEAN, seed=place * 10 + number))
+        for place, row in enumerate(("clean", "weak", "strong", "untried"))
+        for number, column in enumerate(("none", "gray"))
+    )
+    recipe = Recipe("Bench", "About.", entries, ranked=True)
+    shares = {
+        ("clean", "none"): 0.7, ("clean", "gray"): 0.6,
+        ("weak", "none"): 0.1, ("weak", "gray"): 0.5,
+        ("strong", "none"): 0.3, ("strong", "gray"): 0.2,
+        ("untried", "none"): 0.1,
+    }  # fmt: skip
+    figures = {place: Figure(share, None, 1, 0.1) for place, share in shares.items()}
+    noise = {"budget": {"norm": "l2", "size": 332.6, "masked": False}, "psnr": 32.61}
+    hardware = {"device": "cpu", "name": "x", "threads": 1, "precision": "p", "torch": "t"}
+    cells = {e.trials[0].id: {"noise": noise, "hardware": hardware} for e in entries}
+    found = ranked(recipe, figures, cells)
+    assert [one.row for one in found] == ["strong", "weak", "untried"]
+    assert found[1].worst == (pytest.approx(0.8), "gray")
+    heads, lines = ranking(recipe, figures, cells)
+    assert lines[1] == ("strong", "L2 332.6", "32.6", "30.0", "20.0", "0.33", "none")
+    assert lines[3][3:] == ("10.0", "–", "0.00", "none") and len(heads) == len(lines[0])
+    table, page, picture = write_recipe(recipe, figures, cells, tmp_path, "bench")
+    assert "| strong | L2 332.6 |" in table.read_text() and "Recovery:" in table.read_text()
+    assert 'aria-label="Ranking"' in page.read_text()
+    assert picture.read_text().count(">50</text>") == 1, "a figure in a square"

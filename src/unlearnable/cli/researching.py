@@ -45,7 +45,8 @@ def reproduce(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A row of the table; repeatable.")] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Of the bench: noises, as in em,lsp.", show_default="its own")
+        str | None,
+        typer.Option(help="Of the bench: noises, as in em,lsp or em:16.", show_default="its own"),
     ] = None,
     countermeasures: Annotated[
         str | None, typer.Option(help="Of the bench, as in gray,jpeg:10.", show_default="its own")

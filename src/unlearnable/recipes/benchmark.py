@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unlearnable.countermeasures import make_countermeasure
+from unlearnable.errors import SettingError, unknown
 from unlearnable.experiment import (
     Entry,
     Figures,
@@ -18,8 +19,8 @@ from unlearnable.experiment import (
     Trial,
     learnability,
 )
-from unlearnable.methods import METHODS
-from unlearnable.recipes.scale import Scale
+from unlearnable.methods import METHODS, make_method
+from unlearnable.recipes.scale import QUICK_MODELS, Scale
 
 PUBLISHED = {
     "em": (20.78, 92.03, 80.72, 82.51),
@@ -35,8 +36,10 @@ COLUMNS = ("none", "gray", "jpeg:10", "at:8")
 GRID = ("em", "lsp", "ops", "tap", "aue", "hypo")
 """Under all countermeasures but adversarial training, which only `ATTACKED` meet."""
 ATTACKED = ("em", "ops")
-ALONE = ("ar", "cuda", "patches", "sem", "rem", "aap", "ops+em")
-"""Without countermeasures only."""
+ALONE = ("ar", "cuda", "patches", "sem", "rem", "aap", "ops+em", "ar:332.6", "hypo:332.6")
+"""Without countermeasures only; the last two as visible as LSP, 32.6 dB and less."""
+USUAL = {"em": 8}
+"""What is written down although it is as published: so the paper's own recipes write it."""
 COSTLY, FEW, BRIEF = 2, 500, "steps=3"
 """A countermeasure that makes a training so many times longer sees so many images of a class at
 quick scale, and adversarial training is as brief as this."""
@@ -44,7 +47,10 @@ quick scale, and adversarial training is as brief as this."""
 
 @dataclass(frozen=True)
 class Choice:
-    """A part of the bench, or more than it: names of noises, countermeasures and models."""
+    """A part of the bench, or more than it: names of noises, countermeasures and models.
+
+    A noise may have another size than was published, as in `hypo:332.6`.
+    """
 
     methods: tuple[str, ...] = ()
     countermeasures: tuple[str, ...] = ()
@@ -59,9 +65,15 @@ def benchmark(scale: Scale, choice: Choice = Choice()) -> Recipe:
         choice: what is tried; where nothing is named, `GRID`, `ATTACKED` and `ALONE`.
 
     Raises:
-        SettingError: an unknown method or countermeasure.
+        SettingError: an unknown method, countermeasure or model, or a size that is no number.
     """
     models = choice.models or ("resnet18",)
+    for model in models:
+        if scale.quick and model not in QUICK_MODELS:
+            raise unknown("model", model, QUICK_MODELS)
+    for method in choice.methods:
+        if method != "clean":
+            make_method(method.partition(":")[0])  # refuses what is no noise
     entries = []
     for model in models:
         of_model = "" if len(models) == 1 else f", {model}"
@@ -107,9 +119,19 @@ def _trial(scale: Scale, method: str, column: str, model: str) -> Trial:
     )
     if method == "clean":
         return clean
-    settings = {} if scale.quick else _as_published(method)
-    epsilon = 8 if method == "em" else None  # as the paper's own recipes write it
-    return clean.on(Noise.of(method, settings, epsilon=epsilon), "protected", clean.countermeasure)
+    name, _, size = method.partition(":")
+    settings = {} if scale.quick else _as_published(name)
+    epsilon = _epsilon(method, size) if size else USUAL.get(name)
+    return clean.on(Noise.of(name, settings, epsilon=epsilon), "protected", clean.countermeasure)
+
+
+def _epsilon(method: str, size: str) -> float:
+    """The size of a budget, of a text such as `hypo:332.6`."""
+    try:
+        number = float(size)
+    except ValueError:
+        raise SettingError(f"{method}: write the budget as a number, as in hypo:332.6.") from None
+    return int(number) if number == int(number) else number
 
 
 def _as_published(method: str) -> dict[str, object]:

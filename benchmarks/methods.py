@@ -70,7 +70,13 @@ def text() -> str:
 
 def _row(one: About) -> tuple[str, ...]:
     forms = " or ".join(one.forms)
-    return forms, one.budget, ", ".join(one.norms), "yes" if one.surrogate else "no", one.source
+    return (
+        forms,
+        one.published.words,
+        ", ".join(one.norms),
+        "yes" if one.surrogate else "no",
+        one.source,
+    )
 
 
 def _section(name: str) -> str:

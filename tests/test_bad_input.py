@@ -193,6 +193,8 @@ def test_a_budget_that_is_none(refused, photos, epsilon, words):
         ),
         (["--norm", "l2", "--epsilon", "300", "--masking"], "--masking needs the norm linf"),
         (["--method", "lsp", "--norm", "l0", "--epsilon", "3"], "is made under linf or l2."),
+        (["--method", "ops+em", "--epsilon", "8"], "as in --set em.epsilon=8"),
+        (["--method", "tap+nosuch"], "unknown method 'nosuch'"),
         (["--method", "cuda", "--masking"], "--masking needs the norm linf, not none"),
         (["--method", "cuda", "--form", "class-wise"], "form=class-wise is not sample-wise"),
     ],

@@ -24,6 +24,7 @@ from unlearnable.storage import map_new, open_new, read_json, replacing, sha256_
 Norm = Literal["linf", "l2", "l0", "none"]
 Form = Literal["sample-wise", "class-wise"]
 
+WORDS = {"linf": "L∞ {:g}", "l2": "L2 {:g}", "l0": "L0 {:g}", "none": "no bound"}
 FULL = 255
 MIDDLE = 128
 SHRINKS, HALVINGS = 0.8, 8  # the smallest share that is tried of a row, and how finely
@@ -76,6 +77,11 @@ class Budget:
             raise SettingError(f"epsilon {self.size} is not a whole number: write {self.size:.0f}.")
         if self.norm == "linf" and self.size > FULL:
             raise SettingError(f"epsilon {self.size} is over the full range of {FULL} levels.")
+
+    @property
+    def words(self) -> str:
+        """As in `L∞ 8`."""
+        return WORDS[self.norm].format(self.size)
 
     def measure(self, changes: NDArray[Any]) -> NDArray[np.float64]:
         """The norm of each change; `changes` is (rows, C, H, W) in levels, the result (rows,)."""

@@ -30,8 +30,10 @@ def announce_protection(plan: Plan) -> None:
     elif plan.protected < plan.images:
         note(f"{plan.protected} of them are protected, the others written as they are")
     masked = ", less of it where a picture is even" if plan.budget.masked else ""
-    budget = f"budget {plan.budget.norm} {plan.budget.size}{masked}"
-    note(f"noise: {plan.method}, {'without a bound' if plan.budget.norm == 'none' else budget}")
+    parts = getattr(plan.method, "parts", (plan.method,))
+    budgets = getattr(plan.method, "budgets", (plan.budget,))
+    for part, budget in zip(parts, budgets, strict=True):
+        note(f"noise: {part}, {budget.words}{masked}")
     note(f"on {_machine(plan.hardware)}" + _about(plan.seconds))
     note(f"to {plan.destination}; keep to yourself: {plan.private}")
     if plan.ignored:
@@ -124,10 +126,12 @@ def _lossy(count: int, survived: float) -> str:
 
 def print_key(facts: dict[str, Any], picture: Path | None) -> None:
     """Say what a key is, a line for each fact."""
+    from unlearnable.noise import Budget
+
     height, width = facts["size"]
-    budget = facts["budget"]
+    budget = Budget(**facts["budget"]).words
     print(f"{facts['key']}: {facts['form']} noise, {facts['noises']} of {width}×{height} pixels")
-    print(f"budget {budget['norm']} {budget['size']}, largest value {facts['largest']} of 255")
+    print(f"budget {budget}, largest value {facts['largest']} of 255")
     if facts["classes"]:
         print(f"for the classes {', '.join(facts['classes'])}")
     if facts["method"]:
@@ -225,7 +229,9 @@ def print_methods() -> None:
     for name, cls in METHODS.items():
         known = about(cls)
         print(f"{name}: {known.title}")
-        print(f"    {', '.join(known.forms)}; {known.budget}; {_SURROGATE[known.surrogate]}")
+        print(
+            f"    {', '.join(known.forms)}; {known.published.words}; {_SURROGATE[known.surrogate]}"
+        )
         print(f"    cost: {known.cost}")
         for key, meaning, default in meanings(cls):
             print(f"    --set {key}={default}".ljust(34) + meaning)

@@ -182,6 +182,11 @@ def _budget(published: Budget, norm: Any, epsilon: float | None, masked: bool) -
     """The published budget, but for what is given."""
     from unlearnable.noise import Budget
 
+    if published.norm == "none" and norm is None and epsilon is not None:
+        raise SettingError(
+            "--epsilon: this noise has no bound of its own. A part of several noises has one, as in "
+            "--set em.epsilon=8; else leave it out."
+        )
     size = published.size if epsilon is None else epsilon
     found = Budget(norm or published.norm, int(size) if size == int(size) else size, masked)
     if found.norm not in (published.norm, "none") and epsilon is None:

@@ -11,9 +11,6 @@ from unlearnable.noise import Budget, Form, Norm
 if TYPE_CHECKING:
     from unlearnable.methods import Method
 
-UNITS = {"linf": "L∞ {size:g}", "l2": "L2 {size:g}", "l0": "L0 {size:g}", "none": "no bound"}
-"""A budget in words; sizes in levels of 255, of L0 in pixels."""
-
 
 @dataclass(frozen=True)
 class About:
@@ -36,18 +33,13 @@ class About:
     cost: str
     source: str
 
-    @property
-    def budget(self) -> str:
-        """The published budget in words, as in `L∞ 8`."""
-        return UNITS[self.published.norm].format(size=self.published.size)
-
 
 def about(method: type[Method]) -> About:
     """What the class of a method says of itself.
 
     Example:
         >>> from unlearnable.methods import METHODS
-        >>> about(METHODS["ops"]).budget
+        >>> about(METHODS["ops"]).published.words
         'L0 1'
     """
     text = inspect.getdoc(method) or ""

@@ -26,6 +26,7 @@ STYLE: Any = {
 }
 LANE, HEAD = 0.28, 0.9  # inches of height for an entry, and for what is around them
 HEAT = 0.36  # of a row of the heat map
+LIGHT = 1.6  # the recovery that would be darkest: ink is readable on all that there are
 SQUARE, ACROSS = 2.6, 3  # inches of a confusion matrix, and how many stand side by side
 DASHES = ("-", "--", "-.", ":")
 
@@ -114,14 +115,12 @@ def _heat(axes: Axes, found: Sequence[Ranked], names: Sequence[str]) -> None:
     """A square for each noise and countermeasure, the darker the more of it is undone."""
     shares = np.array([[one.recoveries.get(name, np.nan) for name in names] for one in found])
     if len(found):
-        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=2)
+        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=LIGHT, edgecolor="white", linewidth=2)
     for place, one in enumerate(found):
         for column, name in enumerate(names):
             if name in one.recoveries:
-                share = one.recoveries[name]
-                ink = "white" if share > 0.6 else INK  # readable on either end of the colours
                 text = f"{100 * one.accuracies[name]:.0f}"
-                axes.text(column + 0.5, place + 0.5, text, ha="center", va="center", color=ink)
+                axes.text(column + 0.5, place + 0.5, text, ha="center", va="center")
     axes.set_xticks(np.arange(len(names)) + 0.5, names)
     axes.set_yticks(np.arange(len(found)) + 0.5, [one.row for one in found])
     axes.set_ylim(len(found), 0)

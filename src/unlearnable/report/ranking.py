@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearnable.experiment import Figures, Recipe, learnability
+from unlearnable.noise import Budget
 from unlearnable.report.table import percent
 
 CLEAN, PLAIN = "clean", "none"  # the row of clean images, and the column without a countermeasure
-NORMS = {"linf": "L∞ {size:g}", "l2": "L2 {size:g}", "l0": "{size:g} pixel", "none": "none"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def ranked(recipe: Recipe, figures: Figures, cells: Mapping[str, Any]) -> list[R
                 row,
                 recoveries,
                 {e.column: figures[row, e.column].mean for e in entries},
-                _budget(noise["budget"]) if noise else "",
+                Budget(**noise["budget"]).words if noise else "",
                 f"{noise['psnr']:.1f}" if noise else "",
             )
         )
@@ -86,7 +86,3 @@ def ranking(
         lines.append((one.row, one.budget, one.psnr, *shown, f"{share:.2f}", column))
     clean = [percent(figures[CLEAN, n].mean) if (CLEAN, n) in figures else "–" for n in names]
     return heads, [(CLEAN, "", "", *clean, "", ""), *lines]
-
-
-def _budget(budget: Mapping[str, Any]) -> str:
-    return NORMS[budget["norm"]].format(**budget)

@@ -131,7 +131,7 @@ def print_key(facts: dict[str, Any], picture: Path | None) -> None:
     height, width = facts["size"]
     budget = Budget(**facts["budget"]).words
     print(f"{facts['key']}: {facts['form']} noise, {facts['noises']} of {width}×{height} pixels")
-    print(f"budget {budget}, largest value {facts['largest']} of 255")
+    print(f"budget: {budget}, largest value {facts['largest']} of 255")
     if facts["classes"]:
         print(f"for the classes {', '.join(facts['classes'])}")
     if facts["method"]:

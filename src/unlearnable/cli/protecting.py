@@ -184,8 +184,8 @@ def _budget(published: Budget, norm: Any, epsilon: float | None, masked: bool) -
 
     if published.norm == "none" and norm is None and epsilon is not None:
         raise SettingError(
-            "--epsilon: this noise has no bound of its own. A part of several noises has one, as in "
-            "--set em.epsilon=8; else leave it out."
+            "--epsilon: this noise has no bound, so leave it out; a part of several has one, as in "
+            "--set em.epsilon=8."
         )
     size = published.size if epsilon is None else epsilon
     found = Budget(norm or published.norm, int(size) if size == int(size) else size, masked)

@@ -107,6 +107,18 @@ def test_the_pixel_is_the_one_furthest_from_what_a_class_has_there():
     assert found("ops", images)[1]["pixels"][4] == [20, 7, 255, 0, 255]
 
 
+def test_more_classes_than_shortcuts_are_refused():
+    few = replace(IMAGES, images=IMAGES.images[:, :2, :2, :1])
+    with pytest.raises(SettingError, match="have 8 shortcuts of one pixel, and there are more"):
+        found("ops", few)
+
+
+def test_a_class_without_images_gets_no_pixel():
+    images = IMAGES.take(np.flatnonzero(IMAGES.labels != 4))
+    noise, facts = found("ops", images, form="class-wise")
+    assert facts["pixels"][4] == [] and not noise.values[4].any() and noise.values[5].any()
+
+
 def test_class_filters_blur_all_images_of_a_class_alike():
     noise, _ = found("cuda")
     assert noise.budget.norm == "none"

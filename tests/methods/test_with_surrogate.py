@@ -162,3 +162,11 @@ def test_an_augmentation_that_is_none_is_refused_at_once():
     for name in ("tap", "rem"):
         with pytest.raises(SettingError, match="choose one of"):
             make_method(name, {"augmentations": "twist"})
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("rem", 390), ("sem", 42), ("tap", 100), ("aue", 18), ("aap", 14.5)]
+)
+def test_published_settings_cost_what_the_published_search_does(name, millions):
+    method = make_method(name, {"preset": "paper"})
+    assert method.passes(50_000) / 1e6 == pytest.approx(millions, rel=0.2)

@@ -18,9 +18,9 @@ from unlearnable.methods.tap import TargetedPoisons
 class AugmentedPoisons(TargetedPoisons):
     """Augmented adversarial poisoning (Wang et al., NeurIPS 2024), ε 8.
 
-    Cost: the surrogate's training on clean images and 60 steps an image, about 4 minutes for 10,000
-    small images on two cores. The quick settings take 60 larger steps in place of 250, against a
-    surrogate trained for 15 epochs in place of 40.
+    Cost: the surrogate's training on clean images, 15 epochs, and 60 steps an image. The quick
+    settings take 60 larger steps in place of 250, against a surrogate trained for 15 epochs in
+    place of 40.
 
     Example:
         >>> AugmentedPoisons().augmentations

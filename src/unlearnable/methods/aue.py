@@ -45,9 +45,9 @@ STEPS: Mapping[Form, int] = {"sample-wise": 5, "class-wise": 1}
 class AugmentedUnlearnable:
     """Augmented unlearnable examples (Wang et al., NeurIPS 2024), ε 8.
 
-    Cost: about 120 passes an image, five minutes for 10,000 small images on two cores. The quick
-    settings go 15 rounds of 40 batches and larger steps, in place of 60 rounds of 391; the
-    surrogate learns at one rate throughout, where the published one follows a cosine.
+    Cost: 75 steps an image, and 600 batches of the surrogate's training. The quick settings go 15
+    rounds of 40 batches and larger steps, in place of 60 rounds of 391; the surrogate learns at one
+    rate throughout, where the published one follows a cosine.
 
     Example:
         >>> AugmentedUnlearnable(preset="paper").rounds

@@ -23,9 +23,8 @@ class HypocriticalNoise(CleanTrained):
     """Hypocritical perturbations (Tao et al., NeurIPS 2021), published at L2 0.5 of [0, 1].
 
     That is 127.5 levels for images of 32×32; later work has them at L∞ 8, which is far more.
-    Cost: the surrogate's training on clean images and 20 steps an image, about a minute for 10,000
-    small images on two cores. The quick settings take 20 steps in place of 100, against a
-    ResNet-18 a quarter as wide in place of a VGG-16.
+    Cost: the surrogate's training on clean images, 15 epochs, and 20 steps an image. The quick
+    settings take 20 steps in place of 100; the published surrogate is a VGG-16.
 
     Example:
         >>> HypocriticalNoise(preset="paper").steps

@@ -21,9 +21,8 @@ from unlearnable.settings import setting
 class TargetedPoisons(CleanTrained):
     """Targeted adversarial poisoning (Fowl et al., NeurIPS 2021), ε 8.
 
-    Cost: the surrogate's training on clean images and 50 steps an image, about 2 minutes for 10,000
-    small images on two cores. The quick settings take 50 larger steps from one start in place of
-    250 from each of eight, against a surrogate trained for 15 epochs.
+    Cost: the surrogate's training on clean images, 15 epochs, and 50 steps an image. The quick
+    settings take 50 larger steps from one start in place of 250 from each of eight.
 
     Example:
         >>> TargetedPoisons(preset="paper").restarts

@@ -61,6 +61,7 @@ class RobustErrorMinimizing:
     source: ClassVar[str] = "Fu et al., ICLR 2022"
     PRESETS: ClassVar[Presets] = {
         "quick": {
+            "subset": 0.25,
             "batches": 600,
             "step": 0.2,
             "steps": 2,
@@ -73,6 +74,7 @@ class RobustErrorMinimizing:
             "norm_momentum": 0.5,
         },
         "paper": {
+            "subset": 1.0,
             "batches": 5000,
             "step": 0.2,
             "steps": 10,
@@ -90,6 +92,12 @@ class RobustErrorMinimizing:
     preset: Preset = setting("quick", "what the settings are that you leave out")
     surrogate: str = setting(SURROGATE, "the model that it is found against")
     radius: float = setting(0.5, "of the attacks that it is to withstand, in units of ε", above=0)
+    subset: float | None = setting(
+        None,
+        "share of a class that the surrogate learns from, until the last steps",
+        above=0,
+        most=1,
+    )
     batches: int | None = setting(None, "SGD batches on the surrogate", least=1)
     step: float | None = setting(None, "length of a signed step, in units of ε", above=0)
     steps: int | None = setting(None, "signed steps of a batch of images, before each", least=1)
@@ -149,7 +157,10 @@ class RobustErrorMinimizing:
             protected images that it gets wrong in the end, unattacked.
         """
         assert self.batches and self.last_steps
-        search = Search.begin(images, Layout.of(self.form), budget, run, chosen=chosen)
+        search = Search.begin(
+            images, Layout.of(self.form), budget, run, share=self.subset or 1, chosen=chosen
+        )
+        pool = search.trainable
         model = surrogate_for(
             images, self.surrogate, run.seeded("surrogate"), norm_momentum=self.norm_momentum
         )
@@ -167,7 +178,9 @@ class RobustErrorMinimizing:
         with run.on_threads(self.threads):
             for first in range(len(losses) * AT_ONCE, self.batches, AT_ONCE):
                 numbers = range(first, min(first + AT_ONCE, self.batches))
-                losses.append(float(np.mean([self._round(search, learner, n) for n in numbers])))
+                losses.append(
+                    float(np.mean([self._round(search, learner, pool, n) for n in numbers]))
+                )
                 search.save(checkpoint, losses, learner)
                 run.tell("search", numbers.stop / (self.batches + AT_ONCE), loss=losses[-1])
             still = refrozen(learner.model, run.dtype)
@@ -180,11 +193,11 @@ class RobustErrorMinimizing:
             "error": search.error(still),
         }
 
-    def _round(self, search: Search, learner: Learner, number: int) -> Tensor:
+    def _round(self, search: Search, learner: Learner, pool: Tensor, number: int) -> Tensor:
         """A batch of images gets better noise, and the surrogate learns from it under attack."""
         assert self.batches and self.steps and self.attack_steps and self.learning_rate
         run, model = search.run, refrozen(learner.model, search.run.dtype)
-        rows = self._batch(search, number)
+        rows = pool[self._batch(len(pool), run, number)]
         search.rows = rows[torch.isin(rows, search.protected)]
         if len(search.rows):
             self._sweep(search, model, number, self.steps)
@@ -197,12 +210,11 @@ class RobustErrorMinimizing:
         rate = self.learning_rate * DROP ** int(number / (EVERY * self.batches))
         return learner.step(x, search.labels[rows], rate)
 
-    def _batch(self, search: Search, number: int) -> Tensor:
-        """The rows of a batch; their numbers go on through epochs."""
-        count = len(search.images)
-        an_epoch = len(list(shuffled(count, self.batch_size, search.run, 0)))
+    def _batch(self, count: int, run: Run, number: int) -> Tensor:
+        """The places of a batch among so many; its number goes on through epochs."""
+        an_epoch = len(list(shuffled(count, self.batch_size, run, 0)))
         epoch, place = divmod(number, an_epoch)
-        return list(shuffled(count, self.batch_size, search.run, epoch))[place]
+        return list(shuffled(count, self.batch_size, run, epoch))[place]
 
     def _sweep(self, search: Search, model: nn.Module, purpose: object, steps: int) -> None:
         """Signed steps on the noise of `search.rows`."""

@@ -59,7 +59,8 @@ class Combined:
         """Find each noise for `images`, and add them up; levels go to `out`.
 
         Returns:
-            Of each part its name, its budget, and what it found worth remembering.
+            Of each part its name, its budget, and what it found worth remembering; and whether the
+            surrogate of one knew the protected images before there was any noise.
         """
         out[:] = 0
         levels, taken = np.empty_like(out), np.zeros((len(out), 1, *out.shape[2:]), np.bool_)
@@ -77,4 +78,4 @@ class Combined:
                 else:
                     out[row] += np.where(taken[row], 0, whole)
             facts.append({"method": name, "budget": asdict(own), **found})
-        return {"parts": facts}
+        return {"parts": facts, "known": any(fact.get("known") for fact in facts)}

@@ -84,10 +84,11 @@ def test_augmented_unlearnable_noise_is_soon_read(form):
     assert facts["errors"][-1] < facts["errors"][0] / 2
 
 
-@pytest.mark.parametrize(("name", "share"), [("sem", 0.75), ("rem", 0.6)])
-def test_robust_noise_is_read_under_attack(name, share):
+@pytest.mark.parametrize(("name", "disturbing", "share"), [("sem", "0", 0.75), ("rem", "2", 0.6)])
+def test_robust_noise_is_read_under_attack(name, disturbing, share):
     settings = {"surrogate": "resnet18:4", "batches": "150", "batch_size": "64"}
-    settings |= {"radius": "0.25", "subset": "1.0"}
+    settings |= {"radius": "0.25", "subset": "1.0", "step": "0.2", "disturbing_steps": disturbing}
+    settings |= {"attack_steps": "2", "attack_step": "0.8"}
     _, facts = found(name, **settings)
     assert facts["losses"][-1] < share * facts["losses"][0]
     assert facts["error"] < 0.5, "chance is 0.75"

@@ -12,6 +12,7 @@ from unlearnable.methods import make_method
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.layout import Layout, noise_shape, stratified
 from unlearnable.methods.search import Search
+from unlearnable.methods.views import read_by
 from unlearnable.models import make_model
 from unlearnable.noise import Budget
 from unlearnable.runtime import Run
@@ -134,7 +135,7 @@ def test_a_sweep_lowers_the_loss_of_a_frozen_surrogate():
         return cross_entropy(model(begun.batch(torch.arange(40))), begun.labels).item()
 
     before = loss()
-    begun.sweep(model, size=1, steps=10, batch_size=20)
+    begun.sweep(read_by(model), size=1, steps=10, batch_size=20)
     assert loss() < before
 
 

@@ -48,5 +48,5 @@ def test_what_is_no_class_wise_noise_is_refused(other, tmp_path):
         taken("")
     with pytest.raises(DamagedError, match="missing"):
         taken(str(tmp_path / "nothing"))
-    with pytest.raises(SettingError, match="leave --form out"):
+    with pytest.raises(SettingError, match="form=sample-wise is not class-wise"):
         Transferred(form="sample-wise")

@@ -42,6 +42,8 @@ STRONG = ("lsp", "ar", "ops", "cuda", "tap", "aue", "sem", "rem")
 """Those that are to leave a model at 25 % or less."""
 LONGER, EPOCHS = ("clean", "lsp"), 30
 """What is trained for longer as well, at quick scale, as its figure there may be the schedule's."""
+FEWER = ("clean", *ATTACKED)
+"""What is trained on as few images as adversarial training sees there, but without it."""
 CLOSE = {"lsp": (0, 1, 2)}
 """Seeds of those within three points of that bound."""
 USUAL = {"em": 8}
@@ -90,7 +92,7 @@ def benchmark(scale: Scale, choice: Choice = Choice()) -> Recipe:
             seeds = CLOSE.get(method, (0,)) if column == "none" else (0,)
             entries.append(Entry(f"{method}{of_model}", column, trial, seeds, published=published))
     if scale.quick and choice == Choice():
-        entries += [_longer(scale, method) for method in LONGER]
+        entries += [*(_longer(scale, m) for m in LONGER), *(_on_fewer(scale, m) for m in FEWER)]
     return Recipe(
         title="The bench: noises and countermeasures",
         about="Clean test accuracy on CIFAR-10 of models trained on protected images, each noise "
@@ -121,6 +123,13 @@ def _longer(scale: Scale, method: str) -> Entry:
     trial = _trial(scale, method, "none", "resnet18")
     schedule = replace(trial.schedule, epochs=EPOCHS)
     return Entry(f"{method}, {EPOCHS} epochs", "none", replace(trial, schedule=schedule))
+
+
+def _on_fewer(scale: Scale, method: str) -> Entry:
+    """A training on the images of adversarial training."""
+    trial = _trial(scale, method, "none", "resnet18")
+    fewer = replace(trial, data=scale.data("cifar10", FEW))
+    return Entry(f"{method}, {FEW} images a class", "none", fewer)
 
 
 def _trial(scale: Scale, method: str, column: str, model: str) -> Trial:
@@ -185,10 +194,11 @@ _FINDINGS = (
         lambda found: min(_recovery(found, name, "jpeg:10") for name in GRID) >= 0.75,
     ),
     Finding(
-        "Adversarial training undoes error-minimizing noise, recovery at least 0.75, and not "
-        "one-pixel shortcuts, at most 0.5.",
-        lambda found: (
-            _recovery(found, "em", "at:8") >= 0.75 and _recovery(found, "ops", "at:8") <= 0.5
-        ),
+        "Adversarial training undoes error-minimizing noise: recovery at least 0.75.",
+        lambda found: _recovery(found, "em", "at:8") >= 0.75,
+    ),
+    Finding(
+        "Adversarial training does not undo one-pixel shortcuts: recovery at most 0.5.",
+        lambda found: _recovery(found, "ops", "at:8") <= 0.5,
     ),
 )

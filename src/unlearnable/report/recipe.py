@@ -18,7 +18,8 @@ from unlearnable.storage import write_bytes
 HEADINGS = ("row", "column", "published", "ours", "n", "difference")
 RANKED = (
     "Recovery: what is learnt above chance, against clean images under the same countermeasure. "
-    "The noises are ranked by the largest; last come those that met no countermeasure. PSNR in dB."
+    "The noises are ranked by the largest that was measured; last come those that met no "
+    "countermeasure. PSNR in dB."
 )
 Cells = Mapping[str, dict[str, Any]]
 

@@ -401,3 +401,13 @@ def test_rounding_costs_an_l2_budget_next_to_nothing(seed: int, size: float) -> 
     levels = budget.drawn((4, 3, 16, 16), np.random.default_rng(seed))
     norms = budget.measure(budget.project(levels))
     assert (norms <= size).all() and (norms > 0.99 * size).all()
+
+
+def test_a_size_is_a_text_or_a_number_and_whole_ones_are_whole() -> None:
+    assert Budget("l2", 100.0).size == 100 and isinstance(Budget("l2", 100.0).size, int)
+    assert Budget("linf", 8).sized("16") == Budget("linf", 16)
+    assert Budget("l2", 8).sized("332.6").size == 332.6
+    with pytest.raises(SettingError, match="'much' is not a number"):
+        Budget().sized("much")
+    with pytest.raises(SettingError, match="looks like a fraction"):
+        Budget().sized("0.03")

@@ -309,3 +309,15 @@ def test_noises_are_ranked_by_the_countermeasure_that_undoes_most(tmp_path):
     assert "| strong | L2 332.6 |" in table.read_text() and "Recovery:" in table.read_text()
     assert 'aria-label="Ranking"' in page.read_text()
     assert picture.read_text().count(">50</text>") == 1, "a figure in a square"
+
+
+def test_a_row_is_ranked_by_whichever_seeds_there_are():
+    entries = (Entry("clean", "none", CLEAN), Entry("noise", "none", NOISY, (0, 1)))
+    figures = {
+        ("clean", "none"): Figure(0.7, None, 1, 0.1),
+        ("noise", "none"): Figure(0.1, None, 1, 0.1),
+    }
+    cells = {CLEAN.id: {}, NOISY.seeded(1).id: {}}
+    assert [one.row for one in ranked(Recipe("T", "", entries, ranked=True), figures, cells)] == [
+        "noise"
+    ]

@@ -9,7 +9,7 @@ import json
 import math
 import tokenize
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -64,6 +64,8 @@ class Budget:
         number = isinstance(self.size, int | float) and not isinstance(self.size, bool)
         if not (number and abs(self.size) < math.inf):
             raise SettingError(f"epsilon {self.size!r} is not a number: the usual budget is 8.")
+        if self.size == int(self.size):
+            object.__setattr__(self, "size", int(self.size))  # 8.0 is written 8 everywhere
         if self.norm == "none":
             return
         if not self.size > 0:
@@ -77,6 +79,20 @@ class Budget:
             raise SettingError(f"epsilon {self.size} is not a whole number: write {self.size:.0f}.")
         if self.norm == "linf" and self.size > FULL:
             raise SettingError(f"epsilon {self.size} is over the full range of {FULL} levels.")
+
+    def sized(self, text: str) -> Budget:
+        """The same norm at another size, given as a text.
+
+        Raises:
+            SettingError: it is no number, or no size of this norm.
+        """
+        try:
+            size = float(text)
+        except ValueError:
+            raise SettingError(
+                f"epsilon {text!r} is not a number: write it as a number, as in 8 or 332.6."
+            ) from None
+        return replace(self, size=size)
 
     @property
     def words(self) -> str:

@@ -203,6 +203,16 @@ def shuffled(count: int, batch_size: int, run: Run, epoch: int) -> Iterator[Tens
     return (rows for rows in torch.split(order, batch_size) if len(rows) >= least)
 
 
+def numbered(count: int, batch_size: int, run: Run, numbers: range) -> Iterator[Tensor]:
+    """The rows of batches by their numbers, which go on through epochs."""
+    an_epoch = len(list(shuffled(count, batch_size, run, 0)))
+    for number in numbers:
+        epoch, place = divmod(number, an_epoch)
+        if number == numbers.start or place == 0:
+            order = list(shuffled(count, batch_size, run, epoch))
+        yield order[place]
+
+
 @torch.no_grad()
 def predict(model: nn.Module, images: ImageSet, run: Run) -> NDArray[np.int64]:
     """The class that a frozen model gives to each image, (n,)."""

@@ -188,7 +188,7 @@ def _budget(published: Budget, norm: Any, epsilon: float | None, masked: bool) -
             "--set em.epsilon=8."
         )
     size = published.size if epsilon is None else epsilon
-    found = Budget(norm or published.norm, int(size) if size == int(size) else size, masked)
+    found = Budget(norm or published.norm, size, masked)
     if found.norm not in (published.norm, "none") and epsilon is None:
         raise SettingError(
             f"--norm {norm}: this noise was published with {published.norm}, so say how much by "

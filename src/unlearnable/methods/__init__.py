@@ -6,7 +6,6 @@ docs and the contract tests find it through the table.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -149,16 +148,7 @@ def _combined(names: list[str], settings: dict[str, str]) -> Combined:
     if len({part.form for part in parts}) > 1:
         raise SettingError(f"{'+'.join(names)}: give all one form, by --form.")
     budgets = tuple(
-        _sized(part.published, sizes[name]) if name in sizes else part.published
+        part.published.sized(sizes[name]) if name in sizes else part.published
         for name, part in zip(names, parts, strict=True)
     )
     return Combined(parts[0].form, tuple(names), parts, budgets)
-
-
-def _sized(budget: Budget, text: str) -> Budget:
-    """A budget of another size, given as a text."""
-    try:
-        size = float(text)
-    except ValueError:
-        raise SettingError(f"epsilon {text!r} is not a number.") from None
-    return replace(budget, size=int(size) if size == int(size) else size)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.methods.error_maximizing import ErrorMaximizing
-from unlearnable.methods.search import SURROGATE
+from unlearnable.methods.surrogate import SURROGATE
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, setting

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
-from unlearnable.methods.search import SURROGATE, usual_batch
+from unlearnable.methods.search import usual_batch
+from unlearnable.methods.surrogate import SURROGATE
 from unlearnable.models import make_model
 from unlearnable.pgd import steepest
 from unlearnable.runtime import Run

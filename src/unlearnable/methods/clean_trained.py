@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unlearnable.augment import resolve
-from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import SURROGATE, Search
-from unlearnable.methods.surrogate import Preset, Presets, trained_surrogate
+from unlearnable.methods.search import Search
+from unlearnable.methods.surrogate import SURROGATE, Preset, Presets, trained_surrogate
 from unlearnable.methods.views import read_by, view_of
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
@@ -99,10 +98,12 @@ class CleanTrained:
         with run.on_threads(self.threads):
             begun = partial(self._begun, images, budget, run, chosen)
             best = self._descended(begun(0), still, 0)
+            lowest = self._losses(best, still)
             for start in range(1, self.restarts):
                 other = self._descended(begun(start), still, start)
-                better = self._losses(other, still) < self._losses(best, still)
-                best.delta[better] = other.delta[better]
+                losses = self._losses(other, still)
+                best.delta[losses < lowest] = other.delta[losses < lowest]
+                lowest = torch.minimum(lowest, losses)
         best.write(out)
         return {
             "surrogate": self.surrogate,
@@ -129,17 +130,15 @@ class CleanTrained:
     def _descended(self, search: Search, still: nn.Module, start: int) -> Search:
         """All steps from one start, with a checkpoint every few."""
         assert self.step and self.steps
-        run, budget = search.run, search.budget
-        settings = {**asdict(self), **asdict(budget), "seed": run.seed}
-        settings["precision"] = run.precision
-        checkpoint = Checkpoint(run.state, f"search-{start}" if start else "search", settings)
+        run = search.run
+        checkpoint = search.checkpoint(asdict(self), f"search-{start}" if start else "search")
         errors = search.resume(checkpoint)
         done = min(len(errors) * AT_ONCE, self.steps)
         while done < self.steps:
             view = view_of(run, "sweep", done, augmentations=self.augmentations)
             search.sweep(
                 read_by(still, view),
-                size=self.step * budget.size * (-1 if self.away else 1),
+                size=self.step * search.epsilon * (-1 if self.away else 1),
                 steps=min(AT_ONCE, self.steps - done),
                 batch_size=self.sweep_batch or search.usual_batch,
             )

@@ -36,20 +36,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unlearnable.augment import resolve
-from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import refrozen
 from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.patch import Place
-from unlearnable.methods.search import SURROGATE, Search
-from unlearnable.methods.surrogate import surrogate_for
+from unlearnable.methods.search import Search
+from unlearnable.methods.surrogate import SURROGATE, surrogate_for
 from unlearnable.methods.views import View, read_by, view_of
 from unlearnable.methods.ways import ways_of
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
-from unlearnable.training import shuffled
+from unlearnable.training import numbered
 
 STEPS = {"step": 0.1, "leave": 0.0}
 LONGER = {"step": 0.4, "leave": 0.005}
@@ -233,8 +232,7 @@ class ErrorMinimizing:
             chosen=chosen,
         )
         learner = self._learner(images, run, "surrogate")
-        settings = {**asdict(self), "seed": run.seed, "epsilon": budget.size}
-        checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
+        checkpoint = search.checkpoint(asdict(self))
         errors = search.resume(checkpoint, learner)
         with run.on_threads(self.threads):
             while len(errors) < self.rounds and not self._done(search, errors):
@@ -317,13 +315,10 @@ class ErrorMinimizing:
         """So many SGD batches; by their numbers the order goes on through epochs across rounds."""
         assert self.learning_rate is not None
         run, trainable = search.run, search.trainable
-        batch_size = self._batch_size(len(trainable))
-        an_epoch = len(list(shuffled(len(trainable), batch_size, run, 0)))
-        for number in range(first, first + batches):
-            epoch, place = divmod(number, an_epoch)
-            if number == first or place == 0:
-                order = list(shuffled(len(trainable), batch_size, run, epoch))
-            rows = trainable[order[place]]
+        numbers = range(first, first + batches)
+        order = numbered(len(trainable), self._batch_size(len(trainable)), run, numbers)
+        for number, places in zip(numbers, order, strict=True):
+            rows = trainable[places]
             x = self._view(self.augmentations, run, "train", number)(search.batch(rows))
             learner.step(x, search.labels[rows], self.learning_rate)
             search.trained += len(rows)

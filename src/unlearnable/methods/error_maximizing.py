@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import SURROGATE, Search
-from unlearnable.methods.surrogate import trained_surrogate
+from unlearnable.methods.search import Search
+from unlearnable.methods.surrogate import SURROGATE, trained_surrogate
 from unlearnable.methods.views import read_by
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.runtime import Run
@@ -85,8 +84,7 @@ class ErrorMaximizing:
         search = Search.begin(
             images, Layout.of(self.form), budget, run, share=self.subset or 1, chosen=chosen
         )
-        settings = {**asdict(self), "seed": run.seed, "epsilon": budget.size}
-        checkpoint = Checkpoint(run.state, "search", {**settings, "precision": run.precision})
+        checkpoint = search.checkpoint(asdict(self))
         errors = search.resume(checkpoint)
         with run.on_threads(self.threads):
             while len(errors) < self.rounds and not (errors and errors[-1] >= self.stop_error):

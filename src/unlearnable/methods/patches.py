@@ -1,6 +1,6 @@
 """Class-wise random patches: the simplest noise that is easier to learn than a picture.
 
-Evans et al., "Adversarial Examples Make Strong Poisons" and Tao et al., "Better Safe Than Sorry"
+Fowl et al., "Adversarial Examples Make Strong Poisons" and Tao et al., "Better Safe Than Sorry"
 (both NeurIPS 2021) have random class-wise noise as a baseline; in tiles it survives more.
 """
 

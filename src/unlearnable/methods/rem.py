@@ -25,19 +25,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unlearnable.augment import resolve
-from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import refrozen
 from unlearnable.learner import Learner
 from unlearnable.methods.layout import Layout
-from unlearnable.methods.search import SURROGATE, Search
-from unlearnable.methods.surrogate import Preset, Presets, surrogate_for
+from unlearnable.methods.search import Search
+from unlearnable.methods.surrogate import SURROGATE, Preset, Presets, surrogate_for
 from unlearnable.methods.views import read_by, view_of
 from unlearnable.noise import Budget, Form, Norm
 from unlearnable.pgd import FULL, Objective, attack
 from unlearnable.runtime import Run
 from unlearnable.settings import check, fill, setting
-from unlearnable.training import shuffled
+from unlearnable.training import numbered
 
 AT_ONCE = 50  # batches between two checkpoints
 DROP, EVERY = 0.1, 0.4  # what the learning rate is multiplied by, each time this share is done
@@ -171,16 +170,17 @@ class RobustErrorMinimizing:
             weight_decay=self.weight_decay,
             clip=None,
         )
-        settings = {**asdict(self), **asdict(budget), "seed": run.seed}
-        settings["precision"] = run.precision
-        checkpoint = Checkpoint(run.state, "search", settings)
+        checkpoint = search.checkpoint(asdict(self))
         losses = search.resume(checkpoint, learner)
         with run.on_threads(self.threads):
             for first in range(len(losses) * AT_ONCE, self.batches, AT_ONCE):
                 numbers = range(first, min(first + AT_ONCE, self.batches))
-                losses.append(
-                    float(np.mean([self._round(search, learner, pool, n) for n in numbers]))
-                )
+                order = numbered(len(pool), self.batch_size, run, numbers)
+                found = [
+                    self._round(search, learner, pool[places], number)
+                    for number, places in zip(numbers, order, strict=True)
+                ]
+                losses.append(float(np.mean(found)))
                 search.save(checkpoint, losses, learner)
                 run.tell("search", numbers.stop / (self.batches + AT_ONCE), loss=losses[-1])
             still = refrozen(learner.model, run.dtype)
@@ -193,11 +193,10 @@ class RobustErrorMinimizing:
             "error": search.error(still),
         }
 
-    def _round(self, search: Search, learner: Learner, pool: Tensor, number: int) -> Tensor:
+    def _round(self, search: Search, learner: Learner, rows: Tensor, number: int) -> Tensor:
         """A batch of images gets better noise, and the surrogate learns from it under attack."""
         assert self.batches and self.steps and self.attack_steps and self.learning_rate
         run, model = search.run, refrozen(learner.model, search.run.dtype)
-        rows = pool[self._batch(len(pool), run, number)]
         search.rows = rows[torch.isin(rows, search.protected)]
         if len(search.rows):
             self._sweep(search, model, number, self.steps)
@@ -209,12 +208,6 @@ class RobustErrorMinimizing:
         search.trained += len(rows)
         rate = self.learning_rate * DROP ** int(number / (EVERY * self.batches))
         return learner.step(x, search.labels[rows], rate)
-
-    def _batch(self, count: int, run: Run, number: int) -> Tensor:
-        """The places of a batch among so many; its number goes on through epochs."""
-        an_epoch = len(list(shuffled(count, self.batch_size, run, 0)))
-        epoch, place = divmod(number, an_epoch)
-        return list(shuffled(count, self.batch_size, run, epoch))[place]
 
     def _sweep(self, search: Search, model: nn.Module, purpose: object, steps: int) -> None:
         """Signed steps on the noise of `search.rows`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +28,6 @@ USUAL_BATCH = 128
 GPU_PIXELS = 2048 * 32 * 32
 """Pixels to an input gradient on an accelerator, where each image has its own noise."""
 FEWEST = 50  # images that say what a noise of a class is to be, where the class has so many
-
-SURROGATE = "resnet18:16"
-"""The usual surrogate. A wider one knows the pictures better, and asks for noise to go with them: a
-ResNet-18 of width 32 that learns from what this one asked for reaches less than from its own."""
 
 
 def usual_batch(run: Run, size: tuple[int, int]) -> int:
@@ -348,6 +345,12 @@ class Search:
     def work(self) -> dict[str, int]:
         """What was done so far, in numbers that no clock and no busy machine can change."""
         return {"image_steps": self.image_steps, "trained": self.trained}
+
+    def checkpoint(self, settings: Mapping[str, Any], job: str = "search") -> Checkpoint:
+        """Where it keeps what it needs to go on under these settings of a method."""
+        run = self.run
+        here = {**asdict(self.budget), "seed": run.seed, "precision": run.precision}
+        return Checkpoint(run.state, job, {**settings, **here})
 
     def save(
         self, checkpoint: Checkpoint, errors: list[float], learner: Learner | None = None

@@ -16,6 +16,10 @@ from unlearnable.schedules import Schedule
 from unlearnable.storage import sha256_json
 from unlearnable.training import fit
 
+SURROGATE = "resnet18:16"
+"""The usual surrogate. A wider one knows the pictures better, and asks for noise to go with them: a
+ResNet-18 of width 32 that learns from what this one asked for reaches less than from its own."""
+
 Preset = Literal["quick", "paper"]
 """As small as two cores allow, or as published."""
 Presets = Mapping[Preset, Mapping[str, Any]]

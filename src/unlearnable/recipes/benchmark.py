@@ -6,9 +6,10 @@ Each noise has the norm and the budget that it was published with.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from unlearnable.countermeasures import make_countermeasure
-from unlearnable.errors import SettingError, unknown
+from unlearnable.errors import unknown
 from unlearnable.experiment import (
     Entry,
     Figures,
@@ -92,7 +93,10 @@ def benchmark(scale: Scale, choice: Choice = Choice()) -> Recipe:
             seeds = CLOSE.get(method, (0,)) if column == "none" else (0,)
             entries.append(Entry(f"{method}{of_model}", column, trial, seeds, published=published))
     if scale.quick and choice == Choice():
-        entries += [*(_longer(scale, m) for m in LONGER), *(_on_fewer(scale, m) for m in FEWER)]
+        longer = scale.schedule("cifar10", epochs=EPOCHS)
+        entries += _besides(scale, LONGER, f"{EPOCHS} epochs", schedule=longer)
+        fewer = scale.data("cifar10", FEW)
+        entries += _besides(scale, FEWER, f"{FEW} images a class", data=fewer)
     return Recipe(
         title="The bench: noises and countermeasures",
         about="Clean test accuracy on CIFAR-10 of models trained on protected images, each noise "
@@ -118,18 +122,10 @@ def _places(choice: Choice) -> list[tuple[str, str]]:
     return places + [(method, "none") for method in ALONE]
 
 
-def _longer(scale: Scale, method: str) -> Entry:
-    """A training of more epochs."""
-    trial = _trial(scale, method, "none", "resnet18")
-    schedule = replace(trial.schedule, epochs=EPOCHS)
-    return Entry(f"{method}, {EPOCHS} epochs", "none", replace(trial, schedule=schedule))
-
-
-def _on_fewer(scale: Scale, method: str) -> Entry:
-    """A training on the images of adversarial training."""
-    trial = _trial(scale, method, "none", "resnet18")
-    fewer = replace(trial, data=scale.data("cifar10", FEW))
-    return Entry(f"{method}, {FEW} images a class", "none", fewer)
+def _besides(scale: Scale, methods: tuple[str, ...], says: str, **changed: Any) -> list[Entry]:
+    """Trainings without a countermeasure that differ from those of the grid in one thing."""
+    trials = {method: _trial(scale, method, "none", "resnet18") for method in methods}
+    return [Entry(f"{m}, {says}", "none", replace(t, **changed)) for m, t in trials.items()]
 
 
 def _trial(scale: Scale, method: str, column: str, model: str) -> Trial:
@@ -146,17 +142,8 @@ def _trial(scale: Scale, method: str, column: str, model: str) -> Trial:
         return clean
     name, _, size = method.partition(":")
     settings = {} if scale.quick else _as_published(name)
-    epsilon = _epsilon(method, size) if size else USUAL.get(name)
+    epsilon = METHODS[name].published.sized(size).size if size else USUAL.get(name)
     return clean.on(Noise.of(name, settings, epsilon=epsilon), "protected", clean.countermeasure)
-
-
-def _epsilon(method: str, size: str) -> float:
-    """The size of a budget, of a text such as `hypo:332.6`."""
-    try:
-        number = float(size)
-    except ValueError:
-        raise SettingError(f"{method}: write the budget as a number, as in hypo:332.6.") from None
-    return int(number) if number == int(number) else number
 
 
 def _as_published(method: str) -> dict[str, object]:

@@ -46,7 +46,8 @@ def ranked(recipe: Recipe, figures: Figures, cells: Mapping[str, Any]) -> list[R
     found = []
     for row in dict.fromkeys(entry.row for entry in recipe.entries):
         entries = [e for e in recipe.entries if e.row == row and (row, e.column) in figures]
-        clean = CLEAN + row[len(row.split(", ")[0]) :]  # of the same model
+        _, comma, which = row.partition(", ")
+        clean = CLEAN + comma + which  # of the same model
         recoveries = {
             e.column: learnability(figures[row, e.column], figures[clean, e.column])
             for e in entries
@@ -54,7 +55,7 @@ def ranked(recipe: Recipe, figures: Figures, cells: Mapping[str, Any]) -> list[R
         }
         if row == clean or not recoveries:
             continue
-        records = [cells[e.trials[0].id].get("noise") for e in entries]
+        records = [cells[t.id].get("noise") for e in entries for t in e.trials if t.id in cells]
         noise = next((record for record in records if record), None)
         found.append(
             Ranked(

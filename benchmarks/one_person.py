@@ -2,10 +2,12 @@
 
     python benchmarks/one_person.py FACES --out results/benchmarks/one_person.jsonl
 
-FACES has a folder for each person. For each seed some people are drawn, and each finds a key with
-`protect --as` from every second picture, among the other people, who are only looked at. It is put
-on the pictures in between, with which a model is then trained to recognise everybody; it is tested
-on the pictures that no model was trained on, all of them clean. A line of the record is a seed.
+FACES has a folder for each person. For each seed some people are drawn, and each finds a key from
+every second picture, among the other people, who are only looked at: `protect --classes` on the
+folder that all lie in, which is `protect --as` where they lie beside it, but lets the people share
+what is trained on clean pictures. It is put on the pictures in between, with which a model is then
+trained to recognise everybody; it is tested on the pictures that no model was trained on, all of
+them clean. A line of the record is a seed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from unlearnable.noise import Budget
 from unlearnable.protecting import protect
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
+from unlearnable.settings import pairs
+from unlearnable.storage import private_folder
 
 SCHEDULE = Schedule(epochs=60, batch_size=32, learning_rate=0.05)
 
@@ -37,6 +41,7 @@ def main() -> None:
     parser.add_argument("--epsilon", type=int, default=16)
     parser.add_argument("--size", type=int, default=64, help="working size, and the model's")
     parser.add_argument("--model", default="resnet18:16")
+    parser.add_argument("--method", default="em")
     parser.add_argument("--set", nargs="*", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, help="a file for the lines")
     options = parser.parse_args()
@@ -46,6 +51,7 @@ def main() -> None:
             "epsilon": options.epsilon,
             "size": options.size,
             "model": options.model,
+            "method": options.method,
             "search": options.settings,
         }
         if not common.there(about, options.out):
@@ -67,11 +73,11 @@ def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, o
             for root in (folder / half, *([folder / "published"] if half == "trained" else [])):
                 (root / person.name).mkdir(parents=True, exist_ok=True)
                 shutil.copy(picture, root / person.name)
-    bare = [with_key(folder, person.name, options, run) for person in keyed]
+    known = [with_key(folder, person.name, options, run) for person in keyed]
     test = open_images(folder / "asked", size=options.size)
     labels = [test.classes.index(person.name) for person in keyed]
     own_rows = np.isin(test.labels, labels)
-    found: dict[str, object] = {"keyed": [person.name for person in keyed], "bare": bare}
+    found: dict[str, object] = {"keyed": [person.name for person in keyed], "known": known}
     for arm in ("trained", "published"):
         train = open_images(folder / arm, size=options.size)
         _, fitted = common.learnt(train, test, model=options.model, schedule=SCHEDULE, run=run)
@@ -88,27 +94,27 @@ def with_key(folder: Path, name: str, options: argparse.Namespace, run: Run) -> 
     """Find a person's key from the pictures that are asked, and put it on those published.
 
     Returns:
-        The share of their pictures that the surrogate knew without noise in the end.
+        The share of their pictures that the surrogate knew in the end: from `em` without noise,
+        from `tap` in spite of it.
     """
-    others, place = folder / "others" / name, folder / "keys" / name
-    shutil.copytree(folder / "asked", others, ignore=shutil.ignore_patterns(name))
-    place.parent.mkdir(exist_ok=True)
-    settings = dict(text.split("=", 1) for text in options.settings)
+    place = folder / "keys" / name
+    cache = private_folder(folder / "cache")
     done = protect(
-        folder / "asked" / name,
+        folder / "asked",
         place,
-        method=make_method("em", {"form": "class-wise", **settings}),
+        method=make_method(options.method, {"form": "class-wise", **pairs(options.settings)}),
         budget=Budget("linf", options.epsilon),
-        named=name,
-        background=others,
+        classes=(name,),
         size=options.size,
         seed=run.seed,
+        cache=cache,
     )
     published = folder / "published" / name
     shutil.rmtree(published)
     apply(done.private, [folder / "trained" / name], published)
     shutil.rmtree(published.with_name(f"{name}.private"))
-    return float(done.manifest["search"]["bare"])
+    found = done.manifest["search"]
+    return float(found["bare"] if "bare" in found else found["taken"])
 
 
 if __name__ == "__main__":

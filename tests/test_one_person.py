@@ -8,6 +8,8 @@ from unlearnable.data.files import decode
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError, SourceError
 from unlearnable.keys import Key
+from unlearnable.methods import name_of, usual_method
+from unlearnable.noise import Budget
 
 
 @pytest.fixture
@@ -68,8 +70,29 @@ def test_a_background_that_is_too_different_is_refused_before_anything_is_writte
         threads=1,
         sweep_batch=64,
     )
-    with pytest.raises(SourceError, match="tells anna from the background without any noise"):
+    with pytest.raises(SourceError, match="tells anna from the background, noise or none"):
         protect(tmp_path / "me", tmp_path / "out", method=search, named="anna", background=others)
+    assert not (tmp_path / "out").exists()
+
+
+LITTLE = {"surrogate": "resnet18:4", "surrogates": "2", "epochs": "1", "threads": "1"}
+
+
+def test_what_is_usual_for_a_key_leads_my_photos_away_from_what_they_show(mine, others, tmp_path):
+    usual = usual_method(named=True, settings={**LITTLE, "batches": "40"})
+    assert name_of(usual) == "tap" and usual.away and usual.form == "class-wise"
+    places = {"named": "anna", "background": others, "budget": Budget("linf", 16)}
+    done = protect(mine, tmp_path / "out", method=usual, **places, seed=1)
+    assert list(Key.open(done.private).classes) == ["anna"]
+    before, after = done.manifest["search"]["loss"]
+    assert after > before + 1
+
+
+def test_photos_that_are_known_in_spite_of_the_noise_are_refused(mine, others, tmp_path):
+    usual = usual_method(named=True, settings={**LITTLE, "batches": "100", "steps": "1"})
+    faint = Budget("linf", 1)
+    with pytest.raises(SourceError, match=r"noise or none.* by --background, or allow more noise"):
+        protect(mine, tmp_path / "out", method=usual, budget=faint, named="anna", background=others)
     assert not (tmp_path / "out").exists()
 
 

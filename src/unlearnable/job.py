@@ -209,9 +209,9 @@ class Job:
         facts = self.method(self.images, self.budget, run=self.run, out=levels, chosen=self.chosen)
         if self.manifest["named"] and facts.get("known"):
             raise SourceError(
-                f"the surrogate tells {self.manifest['named']} from the background without any "
-                "noise, so none is found that a model would need: give a background of pictures "
-                "of the same kind, by --background."
+                f"the surrogate tells {self.manifest['named']} from the background, noise or none, "
+                "so none is found that would help: give a background of pictures of the same "
+                "kind, by --background, or allow more noise, by --epsilon."
             )
         levels[self._rows_without_noise()] = 0
         made_by = {

@@ -19,7 +19,7 @@ from unlearnable.data.part import Part
 from unlearnable.data.sources import DATA_DIR, Source, open_images
 from unlearnable.errors import SettingError
 from unlearnable.job import Job, Plan, Protection
-from unlearnable.methods import Method, make_method
+from unlearnable.methods import Method, make_method, usual_method
 from unlearnable.noise import Budget
 from unlearnable.runtime import Tell, silent
 from unlearnable.storage import (
@@ -33,7 +33,7 @@ def protect(
     source: Source,
     destination: Path | str,
     *,
-    method: Method | str = "em",
+    method: Method | str | None = None,
     budget: Budget | None = None,
     rate: float = 1.0,
     classes: Sequence[str] = (),
@@ -60,7 +60,7 @@ def protect(
     Args:
         source: what `open_images` takes.
         destination: a folder that is not there yet, or is empty.
-        method: a method, or its name.
+        method: a method, or its name; by default `em`, and of `named` photos `tap` away from them.
         budget: by default what the method was published with, L∞ 8.
         rate: share of the images of each class to protect; the others are written as they are,
             and the search learns from them too.
@@ -93,7 +93,9 @@ def protect(
         8
     """
     part = Part(rate, (named,) if named else tuple(classes))
-    if isinstance(method, str):
+    if method is None:
+        method = usual_method(named is not None)
+    elif isinstance(method, str):
         method = make_method(method, {"form": "class-wise"} if named else None)
     if named and (classes or rate < 1 or method.form != "class-wise"):
         raise SettingError(

@@ -9,6 +9,9 @@ from typing import Any, Literal
 from unlearnable.errors import SettingError, unknown
 from unlearnable.settings import check, setting
 
+SMALLEST, EPOCH = 32, 8
+"""Images in a batch at least, and batches in an epoch, where there are few images."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -49,6 +52,26 @@ class Schedule:
     def settings(self) -> dict[str, Any]:
         """The fields, ready for JSON; `side` only where it is set: records have hashes of this."""
         return {key: value for key, value in asdict(self).items() if key != "side" or value}
+
+    def lasting(self, batches: int, images: int) -> Schedule:
+        """The same, or what makes at least so many batches of few images.
+
+        They come in smaller ones, at a rate as much lower, and more often.
+
+        Example:
+            >>> few = Schedule().lasting(400, images=200)
+            >>> few.batch_size, few.epochs, few.learning_rate
+            (32, 58, 0.05)
+        """
+        if self.epochs * images >= batches * self.batch_size:
+            return self
+        size = min(self.batch_size, max(SMALLEST, images // EPOCH))
+        return replace(
+            self,
+            batch_size=size,
+            epochs=max(self.epochs, math.ceil(batches / math.ceil(images / size))),
+            learning_rate=self.learning_rate * size / self.batch_size,
+        )
 
     def shorter(self, size: tuple[int, int]) -> int:
         """The shorter side of what a network sees of images of a size, in pixels."""

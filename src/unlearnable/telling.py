@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 KNOWN = 0.5
-"""The share of pictures from which on it is said that a surrogate knows them without noise."""
+"""The share of pictures from which on it is said that a surrogate knows them all the same."""
 
 
 def announce_protection(plan: Plan) -> None:
@@ -91,6 +91,11 @@ def print_protection(manifest: dict[str, Any], destination: Path, private: Path)
         note(
             f"the surrogate knows {search['bare']:.0%} of the pictures without their noise too: "
             "so may a model, and the protection may be weak"
+        )
+    if search.get("unmoved", 0) > KNOWN:
+        note(
+            f"the surrogate knows {search['unmoved']:.0%} of the pictures in spite of their noise: "
+            "so may a model; allow more of it by --epsilon"
         )
     print(
         f"{len(manifest['files'])} files in {destination}, each read back and compared: largest "

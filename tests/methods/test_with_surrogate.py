@@ -1,5 +1,7 @@
 """What the noises found against a surrogate are to be, each by its own paper's objective."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,14 @@ from unlearnable.data.gather import from_arrays
 from unlearnable.errors import SettingError
 from unlearnable.methods import make_method
 from unlearnable.methods.layout import noise_shape
+from unlearnable.methods.surrogate import trained_surrogate
 from unlearnable.methods.views import view_of
 from unlearnable.noise import Budget, seal
 from unlearnable.runtime import Run
+from unlearnable.schedules import SCHEDULES
+from unlearnable.training import predict
 
-SMALL = {"surrogate": "resnet18:4", "epochs": "60", "trained_through": "flip"}
+SMALL = {"surrogate": "resnet18:4", "epochs": "60", "batches": "1", "trained_through": "flip"}
 
 
 def faint(count=512, side=16):
@@ -52,9 +57,28 @@ def test_poisons_are_taken_for_the_next_class(cache):
 
 def test_untargeted_poisons_are_taken_for_any_class_but_their_own(cache):
     noise, facts = found("tap", cache=cache, target="none", augmentations="", **SMALL)
-    assert facts["taken"] <= 0.3
+    assert facts["unmoved"] <= 0.3 and not facts["known"]
     assert facts["loss"][1] > 4 * facts["loss"][0]
     assert np.abs(noise.values).max() <= 8
+
+
+def test_noise_against_several_surrogates_misleads_one_that_it_never_met(cache):
+    several = {**SMALL, "epochs": "30", "target": "none", "form": "class-wise", "start": "zero"}
+    one, four = (
+        found("tap", cache=cache, surrogates=count, augmentations="", **several)
+        for count in ("1", "4")
+    )
+    schedule = replace(SCHEDULES["quick"], epochs=30, augmentations="flip")
+    stranger = trained_surrogate(IMAGES, "resnet18:4", schedule, Run.start("cpu", seed=9))
+    shown = [
+        [noise.add_to(x, y) for x, y in zip(IMAGES.images, IMAGES.labels, strict=True)]
+        for noise, _ in (one, four)
+    ]
+    errors = [
+        (predict(stranger, replace(IMAGES, images=np.stack(x)), Run.start("cpu")) != IMAGES.labels)
+        for x in shown
+    ]
+    assert errors[1].mean() > errors[0].mean() > 0
 
 
 @pytest.mark.parametrize("budget", [None, Budget("linf", 8)])
@@ -97,7 +121,8 @@ def test_robust_noise_is_read_under_attack(name, disturbing, share):
 @pytest.mark.parametrize(("name", "cut"), [("tap", "steps=25"), ("rem", "batches=120")])
 def test_an_interrupted_search_goes_on_to_the_same_noise(name, cut, tmp_path):
     key, _, count = cut.partition("=")
-    settings = {"surrogate": "resnet18:4", "batch_size": "16", "epochs": "1", key: count}
+    settings = {"surrogate": "resnet18:4", "batch_size": "16", "epochs": "1", "batches": "2"}
+    settings |= {key: count}
     known = make_method(name).__dataclass_fields__
     settings = {k: v for k, v in settings.items() if k in known}
     images, method = faint(32), make_method(name, settings)

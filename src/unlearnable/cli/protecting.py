@@ -49,7 +49,10 @@ def protect(
         ),
     ],
     destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
-    method: Annotated[str, typer.Option(help="The noise; see `unlearnable methods`.")] = "em",
+    method: Annotated[
+        str | None,
+        typer.Option(help="The noise; see `unlearnable methods`.", show_default="em; --as: tap"),
+    ] = None,
     form: Annotated[
         str | None, typer.Option(help="sample-wise or class-wise.", show_default="the method's")
     ] = None,
@@ -115,10 +118,10 @@ def protect(
     ways = " ".join(listed(survive)) or None
     chosen = _settings(settings or [], form=form, surrogate=surrogate, survive=ways)
     with progress(GO_ON) as tell:
-        from unlearnable.methods import make_method
+        from unlearnable.methods import make_method, usual_method
         from unlearnable.protecting import protect as run
 
-        made = make_method(method, chosen)
+        made = make_method(method, chosen) if method else usual_method(named is not None, chosen)
 
         done = run(
             source,

@@ -94,6 +94,27 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+USUAL = "em"
+KEY = "tap"
+KEY_SETTINGS = {
+    "form": "class-wise",
+    "target": "none",
+    "surrogates": "4",
+    "step": "0.05",
+    "steps": "150",
+}
+"""The noise of one class among others that stay as they are. From these a model learns what tells
+faces apart, and knows this one as well, however soon its error-minimizing noise is learnt. So its
+photos are led away from it: what they teach then is somebody else's looks."""
+
+
+def usual_method(named: bool, settings: dict[str, str] | None = None) -> Method:
+    """What is meant where no method is named: for a class of one's own, or for whole sets."""
+    if named:
+        return make_method(KEY, {**KEY_SETTINGS, **(settings or {})})
+    return make_method(USUAL, settings)
+
+
 def make_method(name: str, settings: dict[str, str] | None = None) -> Method:
     """A method by its name, with settings as texts; or several, as in `ops+em`.
 

@@ -1,4 +1,4 @@
-"""What methods share whose surrogate is trained on clean images first, and then left alone."""
+"""What methods share whose surrogates are trained on clean images first, and then left alone."""
 
 from __future__ import annotations
 
@@ -15,19 +15,27 @@ from unlearnable.augment import resolve
 from unlearnable.data.imageset import ImageSet
 from unlearnable.methods.layout import Layout
 from unlearnable.methods.search import Search
-from unlearnable.methods.surrogate import SURROGATE, Preset, Presets, trained_surrogate
+from unlearnable.methods.surrogate import (
+    SURROGATE,
+    Ensemble,
+    Preset,
+    Presets,
+    trained_surrogate,
+)
 from unlearnable.methods.views import read_by, view_of
+from unlearnable.methods.ways import ways_of
 from unlearnable.noise import Budget, Form
 from unlearnable.runtime import Run
-from unlearnable.schedules import SCHEDULES
+from unlearnable.schedules import SCHEDULES, Schedule
 from unlearnable.settings import check, fill, setting
 
 AT_ONCE = 10  # steps between two checkpoints
+ALL = 0.99  # a share that is as good as all
 
 
 @dataclass(frozen=True)
 class CleanTrained:
-    """Steps against one frozen network that knows the clean images, each image on its own.
+    """Steps against frozen networks that know the clean images, each image on its own.
 
     A subclass says in `PRESETS` what the settings are that are left out, and in `aims` what each
     image is to be taken for; a step goes towards that, or away from it where `away` is true.
@@ -38,13 +46,20 @@ class CleanTrained:
     form: Form = setting("sample-wise", "a noise for each image, or one for each class")
     preset: Preset = setting("quick", "what the settings are that you leave out")
     surrogate: str = setting(SURROGATE, "the model that it is found against")
-    epochs: int | None = setting(None, "of its training on clean images", least=1)
+    surrogates: int = setting(1, "how many of these, each begun anew, are met at once", least=1)
+    epochs: int | None = setting(None, "of their training on clean images", least=1)
+    batches: int = setting(
+        400, "of that training at least: few images come in smaller ones, and more often", least=1
+    )
     trained_through: str | None = setting(None, "augmentations of that training")
     step: float | None = setting(None, "length of a step, in units of ε", above=0)
     steps: int | None = setting(None, "that each image takes", least=1)
     start: Literal["zero", "random"] = setting("random", "the noise before the first step")
     restarts: int | None = setting(None, "starts, of which the best counts", least=1)
     augmentations: str | None = setting(None, "what the surrogate sees images through in a step")
+    survive: str = setting(
+        "", "ways to a trainer that it is to survive, as in `jpeg:75 resize:0.5 crop gray`"
+    )
     sweep_batch: int | None = setting(None, "images to an input gradient; none: measured", least=1)
     threads: int | None = setting(None, "of the processor; none: measured", least=1)
 
@@ -53,6 +68,7 @@ class CleanTrained:
         fill(self, self.PRESETS[self.preset])
         for names in (self.augmentations, self.trained_through):
             resolve((names or "").split())  # refuses what is no augmentation
+        ways_of(self.survive.split())
 
     @property
     def away(self) -> bool:
@@ -65,8 +81,9 @@ class CleanTrained:
 
     def passes(self, count: int) -> float:
         """Input-gradient passes for so many images; a trained image counts as two."""
-        assert self.epochs and self.steps and self.restarts
-        return (2 * self.epochs + self.steps * self.restarts) * count
+        assert self.steps and self.restarts
+        epochs = self._schedule(count).epochs
+        return self.surrogates * (2 * epochs + self.steps * self.restarts) * count
 
     def __call__(
         self,
@@ -88,13 +105,16 @@ class CleanTrained:
 
         Returns:
             The surrogate, the share of protected images that it takes for their aims with the noise
-            (`taken`), and its mean loss on these without and with it.
+            (`taken`), and its mean loss on these without and with it. Of images that are led away
+            from their class the share that it knows in spite of the noise (`unmoved`) instead of
+            `taken`, and whether that is as good as all (`known`).
         """
-        assert self.epochs and self.restarts and self.trained_through is not None
-        schedule = replace(
-            SCHEDULES["quick"], epochs=self.epochs, augmentations=self.trained_through
+        assert self.restarts
+        schedule = self._schedule(len(images))
+        still = Ensemble(
+            trained_surrogate(images, self.surrogate, schedule, run, which)
+            for which in range(self.surrogates)
         )
-        still = trained_surrogate(images, self.surrogate, schedule, run)
         with run.on_threads(self.threads):
             begun = partial(self._begun, images, budget, run, chosen)
             best = self._descended(begun(0), still, 0)
@@ -105,11 +125,19 @@ class CleanTrained:
                 best.delta[losses < lowest] = other.delta[losses < lowest]
                 lowest = torch.minimum(lowest, losses)
         best.write(out)
+        taken = round(1 - best.error(still), 4)
+        moved = {"unmoved": taken, "known": taken >= ALL} if self.away else {"taken": taken}
         return {
             "surrogate": self.surrogate,
-            "taken": round(1 - best.error(still), 4),
+            **moved,
             "loss": [round(float(best.losses(still, bare).mean()), 4) for bare in (True, False)],
         }
+
+    def _schedule(self, count: int) -> Schedule:
+        """How surrogates are trained on so many clean images."""
+        assert self.epochs and self.trained_through is not None
+        usual = replace(SCHEDULES["quick"], epochs=self.epochs, augmentations=self.trained_through)
+        return usual.lasting(self.batches, count)
 
     def _begun(
         self,
@@ -135,7 +163,9 @@ class CleanTrained:
         errors = search.resume(checkpoint)
         done = min(len(errors) * AT_ONCE, self.steps)
         while done < self.steps:
-            view = view_of(run, "sweep", done, augmentations=self.augmentations)
+            view = view_of(
+                run, "sweep", done, augmentations=self.augmentations, survive=self.survive
+            )
             search.sweep(
                 read_by(still, view),
                 size=self.step * search.epsilon * (-1 if self.away else 1),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
@@ -46,14 +47,28 @@ def surrogate_for(
     return model
 
 
-def trained_surrogate(images: ImageSet, name: str, schedule: Schedule, run: Run) -> nn.Module:
-    """A network trained on images without noise, frozen.
+class Ensemble(nn.Module):
+    """Several networks as one, which says the mean of what they say."""
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The mean of their logits, (n, classes)."""
+        return torch.stack([network(x) for network in self.networks]).mean(0)
+
+
+def trained_surrogate(
+    images: ImageSet, name: str, schedule: Schedule, run: Run, which: int = 0
+) -> nn.Module:
+    """A network trained on images without noise, frozen; one of several, if `which` says so.
 
     It is kept in `run.cache`, by all that it depends on, and found there by whoever wants the same;
     without a cache it goes on from `run.state`.
     """
-    seeded = run.seeded("surrogate")
-    job = "surrogate"
+    seeded = run.seeded("surrogate", which) if which else run.seeded("surrogate")
+    job = f"surrogate-{which}" if which else "surrogate"
     if run.cache is not None:
         wanted = [images.digest(), name, schedule.settings(), seeded.seed, run.precision]
         job = f"surrogate-{sha256_json(wanted)[:16]}"

@@ -45,7 +45,7 @@ LONGER, EPOCHS = ("clean", "lsp"), 30
 """What is trained for longer as well, at quick scale, as its figure there may be the schedule's."""
 FEWER = ("clean", *ATTACKED)
 """What is trained on as few images as adversarial training sees there, but without it."""
-CLOSE = {"lsp": (0, 1, 2)}
+CLOSE = {"lsp": (0, 1, 2), "rem": (0, 1, 2)}
 """Seeds of those within three points of that bound."""
 USUAL = {"em": 8}
 """What is written down although it is as published: so the paper's own recipes write it."""

@@ -26,11 +26,11 @@ from unlearnable.methods import make_method
 from unlearnable.noise import Budget
 from unlearnable.protecting import protect
 from unlearnable.runtime import Run
-from unlearnable.schedules import Schedule
+from unlearnable.schedules import SCHEDULES, Schedule
 from unlearnable.settings import pairs
 from unlearnable.storage import private_folder
 
-SCHEDULE = Schedule(epochs=60, batch_size=32, learning_rate=0.05)
+FEW = Schedule(epochs=60, batch_size=32, learning_rate=0.05)
 
 
 def main() -> None:
@@ -41,12 +41,14 @@ def main() -> None:
     parser.add_argument("--epsilon", type=int, default=16)
     parser.add_argument("--size", type=int, default=64, help="working size, and the model's")
     parser.add_argument("--model", default="resnet18:16")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="of models; else one for few images")
     parser.add_argument("--method", default="em")
     parser.add_argument("--set", nargs="*", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, help="a file for the lines")
     options = parser.parse_args()
     for seed in options.seeds:
         about = {
+            "data": options.data.name,
             "seed": seed,
             "epsilon": options.epsilon,
             "size": options.size,
@@ -58,8 +60,13 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 run = Run.start(seed=seed)
                 found = measured(Path(folder), options, run)
-            found |= {"schedule": SCHEDULE.settings(), "hardware": run.hardware()}
+            found |= {"schedule": schedule_of(options).settings(), "hardware": run.hardware()}
             common.append({**about, **found, "commit": common.commit()}, options.out)
+
+
+def schedule_of(options: argparse.Namespace) -> Schedule:
+    """How models are trained."""
+    return SCHEDULES[options.schedule] if options.schedule else FEW
 
 
 def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, object]:
@@ -78,9 +85,10 @@ def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, o
     labels = [test.classes.index(person.name) for person in keyed]
     own_rows = np.isin(test.labels, labels)
     found: dict[str, object] = {"keyed": [person.name for person in keyed], "known": known}
+    schedule = schedule_of(options)
     for arm in ("trained", "published"):
         train = open_images(folder / arm, size=options.size)
-        _, fitted = common.learnt(train, test, model=options.model, schedule=SCHEDULE, run=run)
+        _, fitted = common.learnt(train, test, model=options.model, schedule=schedule, run=run)
         right = fitted.predictions == test.labels
         name = "clean" if arm == "trained" else "protected"
         found[name] = {

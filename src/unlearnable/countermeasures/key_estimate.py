@@ -35,7 +35,7 @@ class KeyEstimate(Countermeasure):
     """
 
     source: ClassVar[str] = "this library"
-    called: ClassVar[str] = "subtracting the key that the photos of a class give away"
+    called: ClassVar[str] = "subtracting the key that {photos} photos of a class give away"
 
     photos: int = setting(
         100, "of a class that the key is guessed from; fewer if it has fewer", least=1

@@ -75,6 +75,11 @@ class CleanTrained:
         """Whether images are led away from their aims, and not to them."""
         return False
 
+    @property
+    def _outcome(self) -> str:
+        """What the share of images is called that the surrogate takes for their aims."""
+        return "unmoved" if self.away else "taken"
+
     def aims(self, labels: Tensor, classes: int) -> Tensor:
         """The class that each image is led to, or away from, (N,)."""
         raise NotImplementedError
@@ -125,11 +130,11 @@ class CleanTrained:
                 best.delta[losses < lowest] = other.delta[losses < lowest]
                 lowest = torch.minimum(lowest, losses)
         best.write(out)
-        taken = round(1 - best.error(still), 4)
-        moved = {"unmoved": taken, "known": taken >= ALL} if self.away else {"taken": taken}
+        share = round(1 - best.error(still), 4)
         return {
             "surrogate": self.surrogate,
-            **moved,
+            self._outcome: share,
+            **({"known": share >= ALL} if self.away else {}),
             "loss": [round(float(best.losses(still, bare).mean()), 4) for bare in (True, False)],
         }
 
@@ -176,7 +181,7 @@ class CleanTrained:
             errors.append(search.error(still))
             search.save(checkpoint, errors)
             share = (start + done / self.steps) / (self.restarts or 1)
-            run.tell("search", share, taken=f"{1 - errors[-1]:.1%}")
+            run.tell("search", share, **{self._outcome: f"{1 - errors[-1]:.1%}"})
         return search
 
     def _losses(self, search: Search, still: nn.Module) -> Tensor:

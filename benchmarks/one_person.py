@@ -103,7 +103,7 @@ def with_key(folder: Path, name: str, options: argparse.Namespace, run: Run) -> 
 
     Returns:
         The share of their pictures that the surrogate knew in the end: from `em` without noise,
-        from `tap` in spite of it.
+        from `tap` with `target=none` in spite of it.
     """
     place = folder / "keys" / name
     cache = private_folder(folder / "cache")
@@ -122,7 +122,7 @@ def with_key(folder: Path, name: str, options: argparse.Namespace, run: Run) -> 
     apply(done.private, [folder / "trained" / name], published)
     shutil.rmtree(published.with_name(f"{name}.private"))
     found = done.manifest["search"]
-    return float(found["bare"] if "bare" in found else found["taken"])
+    return float(found["bare"] if "bare" in found else found["unmoved"])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot as plt
 
 from unlearnable.report.table import grid
+from unlearnable.telling import KNOWN
 
 ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results" / "benchmarks"
@@ -280,7 +281,7 @@ def one_person(record: dict[str, Any]) -> str:
     for (data, method), own in groups.items():
         what = (data, f"{own[0]['epsilon']}", KEYS[method])
         for line in own:
-            weak = f"{sum(share > 0.5 for share in line['known'])} of {len(line['known'])}"
+            weak = f"{sum(share > KNOWN for share in line['known'])} of {len(line['known'])}"
             rows.append((*what, line["seed"], weak, *_recognised([line])))
         if len(own) > 1:
             rows.append((*what, "all", "", *_recognised(own)))

@@ -38,7 +38,7 @@ KEPT = (
     *("curve", "hardware", "verification", "pixels"),
 )
 """What the record of a training has of its cell."""
-FOUND = ("seconds", "errors", "reached", "taken", "loss", "losses", "error")
+FOUND = ("seconds", "errors", "reached", "taken", "unmoved", "loss", "losses", "error")
 """What it has of the search of its noise."""
 
 

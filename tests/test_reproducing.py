@@ -13,7 +13,7 @@ from unlearnable.experiment import (
     Entry,
     Figure,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -30,7 +30,7 @@ from unlearnable.workshop import code_of
 
 BRIEF = replace(SCHEDULES["quick"], epochs=1, batch_size=16)
 CLEAN = Trial(Data("shapes", 4), "resnet18:2", BRIEF)
-NOISY = Trial(CLEAN.data, CLEAN.model, BRIEF, Noise("random"), "protected")
+NOISY = Trial(CLEAN.data, CLEAN.model, BRIEF, NoiseSpec("random"), "protected")
 
 
 def tiny(scale):
@@ -209,7 +209,9 @@ def test_sets_are_split_joined_and_protected_with_noise_found_elsewhere(tmp_path
     others = two.images[rows], two.labels[rows], ("bars", "cat")
     ships = shapes(40).images[:12], np.arange(12) % 2, ("ship", "boat")
     data = Data("two", kept=2, plus=(("ships", "ship", 3),))
-    noise = Noise.of("random", {"form": "class-wise"}, classes=("#1",), found_on=Data("shapes", 2))
+    noise = NoiseSpec.of(
+        "random", {"form": "class-wise"}, classes=("#1",), found_on=Data("shapes", 2)
+    )
     trial = Trial(data, "resnet18:2", BRIEF, noise, "protected", verifies=True)
     entries = (
         Entry("bars", "accuracy", trial, classes=("bars",)),

@@ -65,7 +65,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Noise:
+class NoiseSpec:
     """What images are protected with: what `protect` is given.
 
     Attributes:
@@ -91,11 +91,11 @@ class Noise:
         epsilon: float | None = 8,
         classes: tuple[str, ...] = (),
         found_on: Data | None = None,
-    ) -> Noise:
+    ) -> NoiseSpec:
         """A noise by its method and settings.
 
         Example:
-            >>> Noise.of("em", {"form": "class-wise"}).settings
+            >>> NoiseSpec.of("em", {"form": "class-wise"}).settings
             (('form', 'class-wise'),)
         """
         settings = settings or {}
@@ -121,7 +121,7 @@ class Trial:
     data: Data
     model: str
     schedule: Schedule
-    noise: Noise | None = None
+    noise: NoiseSpec | None = None
     arm: str = "clean"
     countermeasure: str = "none"
     seed: int = 0
@@ -139,7 +139,7 @@ class Trial:
         besides = f" {self.countermeasure}" if self.countermeasure != "none" else ""
         return f"{self.data.label} {self.arm}{noise}{besides} {self.model} seed {self.seed}"
 
-    def on(self, noise: Noise, arm: str = "protected", countermeasure: str = "none") -> Trial:
+    def on(self, noise: NoiseSpec, arm: str = "protected", countermeasure: str = "none") -> Trial:
         """The same training on images with a noise, or on a mix with them."""
         return replace(self, noise=noise, arm=arm, countermeasure=countermeasure)
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -99,6 +100,16 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
             raise SettingError(f"--set {text}: write it as key=value, for example steps=20.")
         split[key.strip().replace("-", "_")] = value.strip()
     return split
+
+
+def apart(text: str, mark: str) -> list[str]:
+    """The parts of a text between marks; a mark inside double quotes is no mark.
+
+    Example:
+        >>> apart('a:"b:c"', ":")
+        ['a', '"b:c"']
+    """
+    return re.split(rf'{re.escape(mark)}(?=(?:[^"]*"[^"]*")*[^"]*$)', text)
 
 
 def as_dict(instance: Any) -> dict[str, Any]:

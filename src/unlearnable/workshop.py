@@ -17,7 +17,7 @@ from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import Source, open_images
 from unlearnable.data.tree import Split
 from unlearnable.errors import SettingError, SourceError
-from unlearnable.experiment import Data, Noise, Trial, named
+from unlearnable.experiment import Data, NoiseSpec, Trial, named
 from unlearnable.methods import Method, make_method
 from unlearnable.methods.calibration import calibrate
 from unlearnable.methods.transferred import Transferred
@@ -58,7 +58,7 @@ class Workshop:
     command: str
     jobs: int | None = None
     opened: dict[Data, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
-    published: dict[tuple[Data, Noise], ImageSet] = field(default_factory=dict)
+    published: dict[tuple[Data, NoiseSpec], ImageSet] = field(default_factory=dict)
 
     def path(self, trial: Trial) -> Path:
         """The record of a training."""
@@ -69,12 +69,12 @@ class Workshop:
         path = self.path(trial)
         return path.exists() and read_json(path)["code"] == code_of(trial)
 
-    def noises_to_find(self, trials: Sequence[Trial]) -> list[tuple[Data, Noise]]:
+    def noises_to_find(self, trials: Sequence[Trial]) -> list[tuple[Data, NoiseSpec]]:
         """What must be searched before these can be trained."""
         wanted = dict.fromkeys((t.data, t.noise) for t in trials if t.noise is not None)
         return [(data, noise) for data, noise in wanted if not self._protected(data, noise)[1]]
 
-    def seconds(self, trials: Sequence[Trial], noises: Sequence[tuple[Data, Noise]]) -> float:
+    def seconds(self, trials: Sequence[Trial], noises: Sequence[tuple[Data, NoiseSpec]]) -> float:
         """About how long these trainings and searches will take here."""
         spent = 0.0
         for data, noise in noises:
@@ -160,7 +160,7 @@ class Workshop:
         self.out.mkdir(parents=True, exist_ok=True)
         write_json(path, known)
 
-    def _protected(self, data: Data, noise: Noise) -> tuple[Path, bool]:
+    def _protected(self, data: Data, noise: NoiseSpec) -> tuple[Path, bool]:
         """The folder of protected images, and whether it is complete."""
         name = sha256_json([asdict(data), asdict(noise), code_hash(_modules(noise))])[:16]
         folder = work_folder(self.out) / "noises" / name
@@ -178,7 +178,7 @@ class Workshop:
             self.published[key] = paired(open_images(folder, size=trial.data.size), clean)
         return self.published[key]
 
-    def _protect(self, data: Data, noise: Noise) -> Path:
+    def _protect(self, data: Data, noise: NoiseSpec) -> Path:
         """The folder of protected images, written if it is not complete."""
         folder, complete = self._protected(data, noise)
         if complete:
@@ -211,7 +211,7 @@ class Workshop:
             clean,
             published,
             test,
-            budget=_budget(trial.noise or Noise()),
+            budget=_budget(trial.noise or NoiseSpec()),
             schedule=trial.schedule,
             run=self.run,
             out=private_folder(work_folder(self.out) / f"bench-{code_hash(BENCH)}"),
@@ -238,7 +238,7 @@ class Workshop:
             **{key: cell[key] for key in KEPT if key in cell},
         }
 
-    def _noise_made(self, data: Data, noise: Noise) -> dict[str, Any]:
+    def _noise_made(self, data: Data, noise: NoiseSpec) -> dict[str, Any]:
         """What the manifest says of a noise: its budget, how visible it is, how long it took."""
         folder, _ = self._protected(data, noise)
         manifest = read_json(private_beside(folder) / MANIFEST)
@@ -275,21 +275,21 @@ def work_folder(out: Path) -> Path:
     return work
 
 
-def _modules(noise: Noise) -> list[str]:
+def _modules(noise: NoiseSpec) -> list[str]:
     """The code that a noise depends on."""
     method = _method(noise)
     methods = [method, *getattr(method, "parts", ()), *([Transferred()] if noise.found_on else [])]
     return [*PROTECTING, *(type(method).__module__ for method in methods)]
 
 
-def _images_of(trial: Trial) -> tuple[Data, Noise | None, Schedule, bool]:
+def _images_of(trial: Trial) -> tuple[Data, NoiseSpec | None, Schedule, bool]:
     return trial.data, trial.noise, trial.schedule, trial.verifies
 
 
-def _method(noise: Noise) -> Method:
+def _method(noise: NoiseSpec) -> Method:
     return make_method(noise.method, dict(noise.settings))
 
 
-def _budget(noise: Noise) -> Budget:
+def _budget(noise: NoiseSpec) -> Budget:
     published = _method(noise).published
     return published if noise.epsilon is None else Budget(published.norm, noise.epsilon)

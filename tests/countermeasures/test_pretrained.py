@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unlearnable.cli.app import listed
 from unlearnable.countermeasures import make_countermeasure
 from unlearnable.countermeasures.pretrained import Pretrained
 from unlearnable.data.gather import from_arrays
@@ -141,3 +142,14 @@ def test_other_weights_under_the_same_name_are_another_countermeasure(tmp_path: 
     file.write_bytes(b"other")
     other = make_countermeasure(f"gray+{text}").settings
     assert first[0] == other[0] and first[1] != other[1] != absent[0]
+
+
+def test_a_path_with_marks_in_it_stands_in_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "a:b+c,d=e.safetensors"
+    named = make_countermeasure(f'pretrained:"{file}"+gray')
+    assert named.name == f'pretrained:"{file}"+gray'
+    assert named.settings[0]["weights"] == str(file)
+    assert make_countermeasure(named.name) == named
+    again = make_countermeasure(f'pretrained:weights="{file}":rate_share=0.5')
+    assert again.name == f'pretrained:"{file}":rate_share=0.5'
+    assert listed(f"gray,{named.name}") == ["gray", named.name]

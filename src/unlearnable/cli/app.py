@@ -12,6 +12,7 @@ import typer
 
 from unlearnable import __version__
 from unlearnable.errors import SettingError, UnlearnableError
+from unlearnable.settings import apart
 from unlearnable.telling import note
 
 MISTAKE, SKIPPED, INTERRUPTED = 2, 1, 130
@@ -116,8 +117,8 @@ def list_left_out(skipped: Iterable[str]) -> None:
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a text with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """The parts of a text with commas, of which those inside double quotes are no marks."""
+    return [part.strip() for part in apart(text, ",") if part.strip()]
 
 
 def writing_of(form: str, quality: int | None, strip: bool, location: bool) -> Any:

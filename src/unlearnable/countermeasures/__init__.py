@@ -4,7 +4,8 @@ A new one is a frozen dataclass in a file of its own that overrides a hook, and 
 command line, the docs and the contract tests find it through the table.
 
 A name in words: `gray`, `jpeg:10`, `at:8:norm=l2`, and compositions such as `jpeg:10+gray`. What
-stands behind a colon is the first setting, or a setting by its name.
+stands behind a colon is the first setting, or a setting by its name. A value with such a mark in
+it stands in double quotes: `pretrained:"C:/weights.safetensors"`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from unlearnable.countermeasures.uniform import Uniform
 from unlearnable.countermeasures.webp import WebP
 from unlearnable.errors import SettingError, unknown
 from unlearnable.hooks import NOTHING, Countermeasure, Together
-from unlearnable.settings import as_dict, parse
+from unlearnable.settings import apart, as_dict, parse
 from unlearnable.storage import sha256_file
 
 COUNTERMEASURES: dict[str, type[Countermeasure]] = {
@@ -89,6 +90,8 @@ WEB = (
 )
 """What happens to a picture on its way to a trainer, who need not know of it; as Pillow writes
 JPEG, its colour has half the resolution (4:2:0)."""
+MARKS = ":+,="
+"""What a value in a name has only inside double quotes."""
 NEEDS_FILES = ("diffusion", "pretrained")
 SETS: dict[str, tuple[str, ...]] = {
     "quick": QUICK,
@@ -127,7 +130,7 @@ def make_countermeasure(text: str) -> Named:
     """
     if text == "none":
         return Named("none", NOTHING, ())
-    names, parts = zip(*(_part(part.strip()) for part in text.split("+")), strict=True)
+    names, parts = zip(*(_part(part.strip()) for part in apart(text, "+")), strict=True)
     does = parts[0] if len(parts) == 1 else Together(parts)
     return Named("+".join(names), does, tuple(map(_settings, parts)))
 
@@ -144,20 +147,20 @@ def make_countermeasures(texts: Sequence[str]) -> list[Named]:
 
 
 def _part(text: str) -> tuple[str, Countermeasure]:
-    name, *values = text.split(":")
+    name, *values = apart(text, ":")
     if name not in COUNTERMEASURES:
         raise unknown("countermeasure", name, ["none", *COUNTERMEASURES, *SETS])
     cls = COUNTERMEASURES[name]
     order = [field.name for field in fields(cls)]
     pairs: dict[str, str] = {}
     for place, value in enumerate(values):
-        key, equals, rest = value.partition("=")
-        if not equals and (place or not order):
+        *key, rest = apart(value, "=")
+        if len(key) > 1 or not (key or (place == 0 and order)):
             raise SettingError(
                 f"countermeasure {text!r}: {value!r} is no setting; write it as key=value, "
                 f"of {', '.join(order) or 'which there are none'}."
             )
-        pairs[key if equals else order[0]] = rest if equals else value
+        pairs[key[0] if key else order[0]] = rest.strip('"')
     part = parse(cls, pairs)
     return _spelt(name, part), part
 
@@ -172,8 +175,9 @@ def _spelt(name: str, part: Countermeasure) -> str:
     words = [name]
     for place, field in enumerate(fields(part)):
         value = getattr(part, field.name)
+        text = f'"{value}"' if any(mark in str(value) for mark in MARKS) else str(value)
         if place == 0:
-            words.append(str(value))
+            words.append(text)
         elif value != field.default:
-            words.append(f"{field.name}={value}")
+            words.append(f"{field.name}={text}")
     return ":".join(words)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from unlearnable.experiment import (
     Entry,
     Finding,
-    Noise,
+    NoiseSpec,
     Recipe,
     Trial,
     learnability,
@@ -27,7 +27,7 @@ def adversarial(scale: Scale) -> Recipe:
     trained_on = {"clean": clean}
     for size in sizes:
         start = {"start": "random"} if size > 8 and not scale.quick else {}
-        noise = Noise.of("em", {**scale.search, **start}, epsilon=size)
+        noise = NoiseSpec.of("em", {**scale.search, **start}, epsilon=size)
         trained_on[f"protected, ε {size}"] = clean.on(noise)
     columns = {"no adversarial training": "none"}
     columns |= {f"radius {radius}": f"at:{radius}:steps={steps}" for radius in radii}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.experiment import Entry, NoiseSpec, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
 VARIANTS: dict[str, dict[str, object]] = {
@@ -16,9 +16,9 @@ def as_released(scale: Scale) -> Recipe:
     """Error-minimizing noise as it should be, and as the published code writes it to a data set."""
     start = Trial(scale.data("cifar10"), scale.model("resnet18"), scale.schedule("cifar10"))
     entries = [Entry("clean", "accuracy", start)]
-    noises = {"as it should be": Noise.of("em", {"form": "sample-wise", **scale.search})}
+    noises = {"as it should be": NoiseSpec.of("em", {"form": "sample-wise", **scale.search})}
     noises |= {
-        row: Noise.of("as-released", {**settings, **scale.search})
+        row: NoiseSpec.of("as-released", {**settings, **scale.search})
         for row, settings in VARIANTS.items()
     }
     entries += [Entry(row, "accuracy", start.on(noise)) for row, noise in noises.items()]

@@ -14,7 +14,7 @@ from unlearnable.experiment import (
     Entry,
     Figures,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -143,7 +143,9 @@ def _trial(scale: Scale, method: str, column: str, model: str) -> Trial:
     name, _, size = method.partition(":")
     settings = {} if scale.quick else _as_published(name)
     epsilon = METHODS[name].published.sized(size).size if size else USUAL.get(name)
-    return clean.on(Noise.of(name, settings, epsilon=epsilon), "protected", clean.countermeasure)
+    return clean.on(
+        NoiseSpec.of(name, settings, epsilon=epsilon), "protected", clean.countermeasure
+    )
 
 
 def _as_published(method: str) -> dict[str, object]:

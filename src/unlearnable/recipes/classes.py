@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.experiment import Entry, Figures, Finding, NoiseSpec, Published, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
 CLASSES = (
@@ -28,7 +28,7 @@ def classes(scale: Scale) -> Recipe:
         for column, asked in (("protected classes", names), ("other classes", others)):
             entries.append(Entry(f"{part}, clean", column, clean, seeds, classes=asked))
         for form in ("sample-wise", "class-wise"):
-            noise = Noise.of("em", {"form": form, **scale.search}, classes=names)
+            noise = NoiseSpec.of("em", {"form": form, **scale.search}, classes=names)
             trial = clean.on(noise)
             row = f"{part}, {form}"
             rows.append((part, row))

@@ -6,7 +6,7 @@ from unlearnable.experiment import (
     Data,
     Entry,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -27,7 +27,7 @@ def faces(scale: Scale) -> Recipe:
     searched = {"batches": 1, "steps": 5, "subset": 1.0} if scale.quick else {"batches": 30}
     settings = {"batch_size": 32, "stop_error": 0.1, **scale.search, **searched}
     class_wise = {"form": "class-wise", **settings}
-    part = Noise.of("em", class_wise, epsilon=16, classes=protected)
+    part = NoiseSpec.of("em", class_wise, epsilon=16, classes=protected)
     schedule = scale.schedule(
         "cifar10",
         batch_size=32,
@@ -37,14 +37,16 @@ def faces(scale: Scale) -> Recipe:
     data = Data(name, kept=2, size=size)
     clean = Trial(data, scale.model("resnet18"), schedule, verifies=True)
     partly = clean.on(part)
-    wholly = clean.on(Noise.of("em", class_wise, epsilon=16))
+    wholly = clean.on(NoiseSpec.of("em", class_wise, epsilon=16))
     seeds = scale.seeds(SEEDS)
     rows = [
         ("clean", clean, seeds, (None, None)),
         ("partly protected", partly, seeds, (Published(16, "2nd"), Published(86, "2nd"))),
     ]
     if scale.quick:  # what protects best here, and is not in the paper
-        own = Noise.of("em", {**scale.surrogate, "batch_size": 32}, epsilon=16, classes=protected)
+        own = NoiseSpec.of(
+            "em", {**scale.surrogate, "batch_size": 32}, epsilon=16, classes=protected
+        )
         rows.append(("partly protected, sample-wise", clean.on(own), (0,), (None, None)))
     recognised = [
         Entry(f"{row}, recognised", column, trial, each, classes=asked, published=published)

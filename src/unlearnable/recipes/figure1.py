@@ -6,7 +6,7 @@ from unlearnable.experiment import (
     Entry,
     Figures,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -45,7 +45,7 @@ def figure1(scale: Scale) -> Recipe:
     entries = [_entry(CLEAN, clean, scale)]
     for row, method in METHODS.items():
         for form in FORMS:
-            noise = Noise.of(method, {"form": form, **_further(method, scale)})
+            noise = NoiseSpec.of(method, {"form": form, **_further(method, scale)})
             entries.append(_entry((row, form), clean.on(noise), scale))
     return Recipe(
         title="Figure 1: learning curves",

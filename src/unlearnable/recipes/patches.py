@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.experiment import Entry, NoiseSpec, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
 SIDES = (8, 16, 24)
@@ -16,7 +16,7 @@ def patches(scale: Scale) -> Recipe:
     fewer: dict[str, object] = {} if scale.quick else {"steps": 1, "stop_error": 0.1}
 
     def add(row: str, settings: dict[str, object], countermeasure: str = "none") -> None:
-        noise = Noise.of("em", {**scale.search, **settings})
+        noise = NoiseSpec.of("em", {**scale.search, **settings})
         trial = start.on(noise, countermeasure=countermeasure)
         entries.append(Entry(row, "accuracy", trial))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearnable.experiment import Entry, Noise, Recipe, Trial
+from unlearnable.experiment import Entry, NoiseSpec, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
 SEARCHES: dict[str, dict[str, object]] = {
@@ -28,7 +28,9 @@ def stability(scale: Scale) -> Recipe:
             key: scale.model(str(value)) if key == "surrogate" else value
             for key, value in settings.items()
         }
-        entries.append(Entry(row, "accuracy", start.on(Noise.of("em", {**scale.search, **named}))))
+        entries.append(
+            Entry(row, "accuracy", start.on(NoiseSpec.of("em", {**scale.search, **named})))
+        )
     return Recipe(
         title="Stability of the search",
         about="Clean test accuracy of ResNet-18 on protected CIFAR-10, one setting of the search "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unlearnable.experiment import (
     Entry,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -77,7 +77,7 @@ def _pair(data: str, form: str, model: str, scale: Scale) -> list[Entry]:
     """The entries of one line: trained on clean and on protected images."""
     further = {} if scale.quick else SEARCHES.get((data, form), {})
     settings = {"form": form, **scale.search, **further}
-    noise = Noise.of("em", settings, epsilon=16 if data == "imagenet" else 8)
+    noise = NoiseSpec.of("em", settings, epsilon=16 if data == "imagenet" else 8)
     clean = Trial(scale.data(data), scale.model(model), scale.schedule(data))
     published = PUBLISHED[form, model][DATA.index(data)]
     row = f"{data}, {form}, {model}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from unlearnable.experiment import Entry, Figures, Finding, Noise, Published, Recipe, Trial
+from unlearnable.experiment import Entry, Figures, Finding, NoiseSpec, Published, Recipe, Trial
 from unlearnable.recipes.scale import Scale
 
 PUBLISHED = {
@@ -22,7 +22,7 @@ def table2(scale: Scale) -> Recipe:
     start = Trial(scale.data("cifar10"), scale.model("resnet18"), scale.schedule("cifar10"))
     entries, rows = [], []
     for form in forms:
-        noise = Noise.of("em", {"form": form, **scale.search})
+        noise = NoiseSpec.of("em", {"form": form, **scale.search})
         for share in shares:
             row = f"{form}, {100 * share:.0f} % protected"
             rows.append(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unlearnable.experiment import (
     Entry,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -38,7 +38,7 @@ def table3(scale: Scale) -> Recipe:
     entries = [Entry("none", "clean", clean)]
     for row, countermeasure in AUGMENTATIONS.items():
         for form in ("sample-wise", "class-wise"):
-            noise = Noise.of("em", {"form": form, **scale.search})
+            noise = NoiseSpec.of("em", {"form": form, **scale.search})
             trial = clean.on(noise, countermeasure=countermeasure)
             published = Published.known(PUBLISHED.get((row, form)))
             entries.append(Entry(row, form, trial, published=published))

@@ -9,7 +9,7 @@ from unlearnable.experiment import (
     Data,
     Entry,
     Finding,
-    Noise,
+    NoiseSpec,
     Published,
     Recipe,
     Trial,
@@ -26,7 +26,7 @@ def transfer(scale: Scale) -> Recipe:
     source = Data("tinyimagenet100") if scale.quick else Data("imagenet32")
     target, schedule = scale.data("cifar10"), scale.schedule("cifar10")
     searched = scale.search if scale.quick else {**scale.search, "batches": 250, "stop_error": 0.1}
-    noise = Noise.of("em", {"form": "class-wise", **searched}, epsilon=16, found_on=source)
+    noise = NoiseSpec.of("em", {"form": "class-wise", **searched}, epsilon=16, found_on=source)
     entries = []
     for model in MODELS[:1] if scale.quick else MODELS:
         clean = Trial(target, scale.model(model), schedule)
@@ -35,7 +35,7 @@ def transfer(scale: Scale) -> Recipe:
         entries.append(Entry(f"{model}, CIFAR-10", "protected", noisy, published=Published(9.5)))
     many = "tinyimagenet100" if scale.quick else "cifar100"
     joined = Data(many, 100 if scale.quick else None, plus=(("cifar10", "ship", SHIPS),))
-    ships = Noise.of(
+    ships = NoiseSpec.of(
         "em",
         {"form": "class-wise", **scale.search},
         classes=("ship",),

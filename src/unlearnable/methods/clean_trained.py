@@ -52,6 +52,9 @@ class CleanTrained:
         400, "of that training at least: few images come in smaller ones, and more often", least=1
     )
     trained_through: str | None = setting(None, "augmentations of that training")
+    robust: float = setting(
+        0.0, "radius of attacks that they are trained under, in units of ε; 0: none", least=0
+    )
     step: float | None = setting(None, "length of a step, in units of ε", above=0)
     steps: int | None = setting(None, "that each image takes", least=1)
     start: Literal["zero", "random"] = setting("random", "the noise before the first step")
@@ -88,7 +91,8 @@ class CleanTrained:
         """Input-gradient passes for so many images; a trained image counts as two."""
         assert self.steps and self.restarts
         epochs = self._schedule(count).epochs
-        return self.surrogates * (2 * epochs + self.steps * self.restarts) * count
+        trained = 3 if self.robust else 2
+        return self.surrogates * (trained * epochs + self.steps * self.restarts) * count
 
     def __call__(
         self,
@@ -115,9 +119,9 @@ class CleanTrained:
             `taken`, and whether that is as good as all (`known`).
         """
         assert self.restarts
-        schedule = self._schedule(len(images))
+        schedule, radius = self._schedule(len(images)), self.robust * budget.size
         still = Ensemble(
-            trained_surrogate(images, self.surrogate, schedule, run, which)
+            trained_surrogate(images, self.surrogate, schedule, run, which, radius=radius)
             for which in range(self.surrogates)
         )
         with run.on_threads(self.threads):

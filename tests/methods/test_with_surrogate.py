@@ -21,16 +21,17 @@ from unlearnable.training import predict
 SMALL = {"surrogate": "resnet18:4", "epochs": "60", "batches": "1", "trained_through": "flip"}
 
 
-def faint(count=512, side=16):
+def faint(count=512, side=16, strength=6):
     """Coarse patterns, a class each, of no more than the usual budget: soon learnt and undone."""
     rng = np.random.default_rng(0)
-    patterns = rng.choice([-6, 6], (4, 4, 4, 3)).repeat(side // 4, 1).repeat(side // 4, 2)
+    patterns = rng.choice([-strength, strength], (4, 4, 4, 3)).repeat(side // 4, 1).repeat(side // 4, 2)
     labels = np.arange(count) % 4
     images = 128 + patterns[labels] + rng.integers(-20, 21, (count, side, side, 3))
     return from_arrays(images.astype(np.uint8), labels, list("abcd"), source="faint patterns")
 
 
 IMAGES = faint()
+PLAIN = faint(strength=20)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,21 @@ def test_noise_against_several_surrogates_misleads_one_that_it_never_met(cache):
     assert errors[1].mean() > errors[0].mean() > 0
 
 
+@pytest.mark.parametrize("budget", [Budget("linf", 8), Budget("l2", 200)])
+@pytest.mark.parametrize("form", ["sample-wise", "class-wise"])
+def test_full_noise_is_as_strong_as_its_budget_in_the_direction_that_was_found(form, budget, cache):
+    if form == "class-wise" and budget.norm == "l2":
+        pytest.skip("noise of a class is bounded in each number")
+    settings = {"form": form, "steps": "10", "step": "0.04", **SMALL}
+    begun, _ = found("hypo", budget=budget, cache=cache, **settings)
+    full, _ = found("hypo", budget=budget, cache=cache, full="true", **settings)
+    assert budget.measure(begun.values).mean() < 0.9 * budget.size
+    assert budget.measure(full.values).mean() > 0.99 * budget.size
+    if budget.norm == "linf":
+        assert (np.abs(full.values) == 8)[begun.values != 0].all()
+        assert (np.sign(full.values) == np.sign(begun.values))[begun.values != 0].all()
+
+
 @pytest.mark.parametrize("budget", [None, Budget("linf", 8)])
 def test_hypocritical_noise_halves_the_loss_on_the_own_class(budget, cache):
     noise, facts = found("hypo", budget=budget, cache=cache, **SMALL)
@@ -113,7 +129,7 @@ def test_robust_noise_is_read_under_attack(name, disturbing, share):
     settings = {"surrogate": "resnet18:4", "batches": "150", "batch_size": "64"}
     settings |= {"radius": "0.25", "subset": "1.0", "step": "0.2", "disturbing_steps": disturbing}
     settings |= {"attack_steps": "2", "attack_step": "0.8"}
-    _, facts = found(name, **settings)
+    _, facts = found(name, PLAIN, **settings)
     assert facts["losses"][-1] < share * facts["losses"][0]
     assert facts["error"] < 0.5, "chance is 0.75"
 

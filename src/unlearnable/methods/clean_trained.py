@@ -59,6 +59,7 @@ class CleanTrained:
     steps: int | None = setting(None, "that each image takes", least=1)
     start: Literal["zero", "random"] = setting("random", "the noise before the first step")
     restarts: int | None = setting(None, "starts, of which the best counts", least=1)
+    full: bool = setting(False, "whether each noise is made as strong as its budget, in the end")
     augmentations: str | None = setting(None, "what the surrogate sees images through in a step")
     survive: str = setting(
         "", "ways to a trainer that it is to survive, as in `jpeg:75 resize:0.5 crop gray`"
@@ -133,6 +134,8 @@ class CleanTrained:
                 losses = self._losses(other, still)
                 best.delta[losses < lowest] = other.delta[losses < lowest]
                 lowest = torch.minimum(lowest, losses)
+        if self.full:
+            best.fill()
         best.write(out)
         share = round(1 - best.error(still), 4)
         return {

@@ -297,6 +297,15 @@ class Search:
             mean = sums[present] / weights[present]
             self.delta[present] = mean.to(self.delta.dtype)
 
+    def fill(self) -> None:
+        """Make each noise as strong as its budget allows, in the direction that it has."""
+        ball = BALLS[self.budget.norm]
+        for rows in torch.arange(len(self.delta), device=self.delta.device).split(ERROR_BATCH):
+            full = self.epsilon * ball.steepest(self.delta[rows].float())
+            if self.confined and not self.layout.shared:
+                full *= self._room(rows)
+            self.delta[rows] = full.to(self.delta.dtype)
+
     @torch.no_grad()
     def error(self, model: nn.Module, view: View = as_it_is) -> float:
         """The share of images, with their noise and through `view`, taken for another than the aim.

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
-from unlearnable.methods.search import usual_batch
 from unlearnable.methods.surrogate import SURROGATE
 from unlearnable.models import make_model
 from unlearnable.pgd import steepest
@@ -27,12 +26,21 @@ from unlearnable.runtime import Run
 if TYPE_CHECKING:
     from unlearnable.methods import Method
 
+USUAL_BATCH = 128
+"""Images to an input gradient, where nothing was chosen or measured."""
+GPU_PIXELS = 2048 * 32 * 32
+"""Pixels to an input gradient on an accelerator, where each image has its own noise."""
 CHOICES = ("threads", "sweep_batch")
 """The settings that it chooses where they are left at None."""
 BATCHES = (64, 256)
 """What is tried beside the usual batch."""
 MARGIN = 1.25  # how much faster another choice must be than the usual one
 TAKES = 2  # of each measurement, of which the fastest counts
+
+
+def usual_batch(run: Run, size: tuple[int, int]) -> int:
+    """Images of a size to an input gradient on this device, if each has its own noise."""
+    return max(16, GPU_PIXELS // (size[0] * size[1])) if run.on_gpu else USUAL_BATCH
 
 
 def calibrate(method: Method, images: ImageSet, run: Run) -> tuple[Method, float | None]:

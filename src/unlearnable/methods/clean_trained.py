@@ -52,14 +52,10 @@ class CleanTrained:
         400, "of that training at least: few images come in smaller ones, and more often", least=1
     )
     trained_through: str | None = setting(None, "augmentations of that training")
-    robust: float = setting(
-        0.0, "radius of attacks that they are trained under, in units of ε; 0: none", least=0
-    )
     step: float | None = setting(None, "length of a step, in units of ε", above=0)
     steps: int | None = setting(None, "that each image takes", least=1)
     start: Literal["zero", "random"] = setting("random", "the noise before the first step")
     restarts: int | None = setting(None, "starts, of which the best counts", least=1)
-    full: bool = setting(False, "whether each noise is made as strong as its budget, in the end")
     augmentations: str | None = setting(None, "what the surrogate sees images through in a step")
     survive: str = setting(
         "", "ways to a trainer that it is to survive, as in `jpeg:75 resize:0.5 crop gray`"
@@ -92,8 +88,7 @@ class CleanTrained:
         """Input-gradient passes for so many images; a trained image counts as two."""
         assert self.steps and self.restarts
         epochs = self._schedule(count).epochs
-        trained = 3 if self.robust else 2
-        return self.surrogates * (trained * epochs + self.steps * self.restarts) * count
+        return self.surrogates * (2 * epochs + self.steps * self.restarts) * count
 
     def __call__(
         self,
@@ -120,9 +115,9 @@ class CleanTrained:
             `taken`, and whether that is as good as all (`known`).
         """
         assert self.restarts
-        schedule, radius = self._schedule(len(images)), self.robust * budget.size
+        schedule = self._schedule(len(images))
         still = Ensemble(
-            trained_surrogate(images, self.surrogate, schedule, run, which, radius=radius)
+            trained_surrogate(images, self.surrogate, schedule, run, which)
             for which in range(self.surrogates)
         )
         with run.on_threads(self.threads):
@@ -134,8 +129,6 @@ class CleanTrained:
                 losses = self._losses(other, still)
                 best.delta[losses < lowest] = other.delta[losses < lowest]
                 lowest = torch.minimum(lowest, losses)
-        if self.full:
-            best.fill()
         best.write(out)
         share = round(1 - best.error(still), 4)
         return {

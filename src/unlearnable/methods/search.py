@@ -15,24 +15,16 @@ from unlearnable.checkpoint import Checkpoint
 from unlearnable.data.imageset import ImageSet
 from unlearnable.learner import Learner
 from unlearnable.masking import texture
+from unlearnable.methods.calibration import USUAL_BATCH, usual_batch
 from unlearnable.methods.layout import Layout, stratified
 from unlearnable.methods.patch import corners, cut, pasted, window
 from unlearnable.methods.views import View, as_it_is, read_by
 from unlearnable.noise import Budget
-from unlearnable.pgd import BALLS, FULL, Objective, seen, sweep
+from unlearnable.pgd import BALLS, Objective, seen, sweep
 from unlearnable.runtime import Run
 
 ERROR_BATCH = 500
-USUAL_BATCH = 128
-"""Images to an input gradient, where nothing was chosen or measured."""
-GPU_PIXELS = 2048 * 32 * 32
-"""Pixels to an input gradient on an accelerator, where each image has its own noise."""
 FEWEST = 50  # images that say what a noise of a class is to be, where the class has so many
-
-
-def usual_batch(run: Run, size: tuple[int, int]) -> int:
-    """Images of a size to an input gradient on this device, if each has its own noise."""
-    return max(16, GPU_PIXELS // (size[0] * size[1])) if run.on_gpu else USUAL_BATCH
 
 
 @dataclass
@@ -179,8 +171,12 @@ class Search:
         """Let sweeps work on every image that is to be protected, from here on."""
         self.rows = self.protected
 
-    def batch(self, rows: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Images with their noise as they would be published, in [0, 1]."""
+    def batch(
+        self, rows: Tensor, dtype: torch.dtype = torch.float32, *, bare: bool = False
+    ) -> Tensor:
+        """Images with their noise as they would be published, or bare without it, in [0, 1]."""
+        if bare:
+            return seen(self.images[rows], torch.zeros(()), dtype)
         noise = self.delta[self.index[rows]]
         if self.layout.patch and self.layout.shared:
             noise = pasted(noise, self._places(rows), self.size)
@@ -297,15 +293,6 @@ class Search:
             mean = sums[present] / weights[present]
             self.delta[present] = mean.to(self.delta.dtype)
 
-    def fill(self) -> None:
-        """Make each noise as strong as its budget allows, in the direction that it has."""
-        ball = BALLS[self.budget.norm]
-        for rows in torch.arange(len(self.delta), device=self.delta.device).split(ERROR_BATCH):
-            full = self.epsilon * ball.steepest(self.delta[rows].float())
-            if self.confined and not self.layout.shared:
-                full *= self._room(rows)
-            self.delta[rows] = full.to(self.delta.dtype)
-
     @torch.no_grad()
     def error(self, model: nn.Module, view: View = as_it_is) -> float:
         """The share of images, with their noise and through `view`, taken for another than the aim.
@@ -320,20 +307,14 @@ class Search:
         """A frozen model's loss on each protected image, (P,), with its noise or without it."""
         objective, found = read_by(model), []
         for rows in torch.split(self.protected, ERROR_BATCH):
-            x = (
-                self.images[rows].to(self.run.dtype) / FULL
-                if bare
-                else self.batch(rows, self.run.dtype)
-            )
+            x = self.batch(rows, self.run.dtype, bare=bare)
             found.append(objective(x, self.aims[rows]))
         return torch.cat(found)
 
     @torch.no_grad()
     def bare(self, model: nn.Module) -> float:
         """The share of the protected images that a frozen model knows without their noise."""
-        batches = torch.split(self.protected, ERROR_BATCH)
-        seen_bare = (seen(self.images[rows], torch.zeros(()), self.run.dtype) for rows in batches)
-        found = torch.cat([model(x).argmax(1) for x in seen_bare])
+        found = self._found(model, self.protected, bare=True)
         return int((found == self.labels[self.protected]).sum()) / len(self.protected)
 
     @torch.no_grad()
@@ -345,11 +326,13 @@ class Search:
         taken = torch.isin(found, self.labels[self.protected])
         return int(taken.sum()) / max(1, len(found))
 
-    def _found(self, model: nn.Module, rows: Tensor, view: View = as_it_is) -> Tensor:
+    def _found(
+        self, model: nn.Module, rows: Tensor, view: View = as_it_is, *, bare: bool = False
+    ) -> Tensor:
         """The classes that a frozen model takes some images for; does not wait for the device."""
         batches = torch.split(rows, ERROR_BATCH)  # of no rows: one, of none
-        found = [model(view(self.batch(batch, self.run.dtype))).argmax(1) for batch in batches]
-        return torch.cat(found)
+        shown = (view(self.batch(batch, self.run.dtype, bare=bare)) for batch in batches)
+        return torch.cat([model(x).argmax(1) for x in shown])
 
     def work(self) -> dict[str, int]:
         """What was done so far, in numbers that no clock and no busy machine can change."""

@@ -9,10 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from unlearnable.attacked import UnderAttack
 from unlearnable.data.imageset import ImageSet
 from unlearnable.freezing import frozen
-from unlearnable.hooks import NOTHING
 from unlearnable.models import make_model
 from unlearnable.runtime import Run
 from unlearnable.schedules import Schedule
@@ -62,29 +60,18 @@ class Ensemble(nn.Module):
 
 
 def trained_surrogate(
-    images: ImageSet,
-    name: str,
-    schedule: Schedule,
-    run: Run,
-    which: int = 0,
-    *,
-    radius: float = 0,
+    images: ImageSet, name: str, schedule: Schedule, run: Run, which: int = 0
 ) -> nn.Module:
     """A network trained on images without noise, frozen; one of several, if `which` says so.
 
     It is kept in `run.cache`, by all that it depends on, and found there by whoever wants the same;
-    without a cache it goes on from `run.state`. With a radius, in levels, it is trained under
-    attacks of one step: what misleads it misleads others too (Springer et al., "A Little Robustness
-    Goes a Long Way", NeurIPS 2021).
+    without a cache it goes on from `run.state`.
     """
     seeded = run.seeded("surrogate", which) if which else run.seeded("surrogate")
     job = f"surrogate-{which}" if which else "surrogate"
     if run.cache is not None:
         wanted = [images.digest(), name, schedule.settings(), seeded.seed, run.precision]
-        wanted += [radius] if radius else []
         job = f"surrogate-{sha256_json(wanted)[:16]}"
     kept = replace(seeded, state=run.cache or run.state)
     model = surrogate_for(images, name, seeded)
-    under = UnderAttack(radius) if radius else NOTHING
-    fitted = fit(model, images, schedule=schedule, run=kept, countermeasure=under, job=job)
-    return frozen(fitted.model, run.dtype)
+    return frozen(fit(model, images, schedule=schedule, run=kept, job=job).model, run.dtype)

@@ -158,7 +158,8 @@ def _part(text: str) -> tuple[str, Countermeasure]:
         if len(key) > 1 or not (key or (place == 0 and order)):
             raise SettingError(
                 f"countermeasure {text!r}: {value!r} is no setting; write it as key=value, "
-                f"of {', '.join(order) or 'which there are none'}."
+                f"of {', '.join(order) or 'which there are none'}, or put a value that has "
+                "such marks in double quotes."
             )
         pairs[key[0] if key else order[0]] = rest.strip('"')
     part = parse(cls, pairs)

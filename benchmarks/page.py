@@ -274,13 +274,13 @@ SETS = {
 
 
 def one_person(record: dict[str, Any]) -> str:
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for line in record["lines"]:
-        groups.setdefault((line["data"], line["method"]), []).append(line)
+        what = (line["data"], str(line["epsilon"]), KEYS[line["method"]])
+        groups.setdefault(what, []).append(line)
     rows: list[tuple[object, ...]] = []
-    for (data, method), own in groups.items():
-        what = (data, f"{own[0]['epsilon']}", KEYS[method])
-        for line in own:
+    for what, own in groups.items():
+        for line in sorted(own, key=lambda line: line["seed"]):
             weak = f"{sum(share > KNOWN for share in line['known'])} of {len(line['known'])}"
             rows.append((*what, line["seed"], weak, *_recognised([line])))
         if len(own) > 1:
@@ -290,7 +290,7 @@ def one_person(record: dict[str, Any]) -> str:
         "## Keys for some classes of a set\n\n"
         "Some classes find a key each from half of their pictures, among the others, and put it on "
         "the other half. A model learns these and the others', and is asked for the first half, "
-        f"clean. {' '.join(SETS[name] for name in dict.fromkeys(data for data, _ in groups))} "
+        f"clean. {' '.join(SETS[name] for name in dict.fromkeys(data for data, _, _ in groups))} "
         "`protect` says of some keys, before anything is published, that they may be weak.\n\n"
         + grid((*heads, "with keys: keyed", "rest"), rows)
     )
@@ -356,11 +356,14 @@ def _device(record: dict[str, Any]) -> str:
 
 def circumstances(record: dict[str, Any]) -> str:
     machine, seed = record["hardware"], record.get("settings", {}).get("seed")
+    parts = record.get("lines", [record])
+    names = " and ".join(dict.fromkeys(part["hardware"]["name"] for part in parts))
+    commits = ", ".join(dict.fromkeys(part["commit"] for part in parts))
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
     seeded = "" if seed is None else f", seed {seed}"
     return (
-        f"*{machine['name']}, {threads}, {machine['precision']}, torch {machine['torch']}{seeded}, "
-        f"commit {record['commit']}*"
+        f"*{names}, {threads}, {machine['precision']}, torch {machine['torch']}{seeded}, "
+        f"commit{'s' * (',' in commits)} {commits}*"
     )
 
 

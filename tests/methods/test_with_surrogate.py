@@ -21,8 +21,8 @@ from unlearnable.training import predict
 SMALL = {"surrogate": "resnet18:4", "epochs": "60", "batches": "1", "trained_through": "flip"}
 
 
-def faint(count=512, side=16, strength=6):
-    """Coarse patterns, a class each, of no more than the usual budget: soon learnt and undone."""
+def coarse(count=512, side=16, strength=6):
+    """Coarse patterns, a class each; of the usual strength, within a budget: soon undone."""
     rng = np.random.default_rng(0)
     patterns = (
         rng.choice([-strength, strength], (4, 4, 4, 3)).repeat(side // 4, 1).repeat(side // 4, 2)
@@ -32,8 +32,8 @@ def faint(count=512, side=16, strength=6):
     return from_arrays(images.astype(np.uint8), labels, list("abcd"), source="faint patterns")
 
 
-IMAGES = faint()
-PLAIN = faint(strength=20)
+IMAGES = coarse()
+PLAIN = coarse(strength=20)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_an_interrupted_search_goes_on_to_the_same_noise(name, cut, tmp_path):
     settings |= {key: count}
     known = make_method(name).__dataclass_fields__
     settings = {k: v for k, v in settings.items() if k in known}
-    images, method = faint(32), make_method(name, settings)
+    images, method = coarse(32), make_method(name, settings)
     (tmp_path / "whole").mkdir()
     whole, _ = found(name, images, state=tmp_path / "whole", **settings)
 

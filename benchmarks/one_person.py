@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="working size, and the model's")
     parser.add_argument("--model", default="resnet18:16")
     parser.add_argument("--schedule", choices=SCHEDULES, help="of models; else one for few images")
+    parser.add_argument("--trainings", type=int, default=1, help="of a model, whose mean counts")
     parser.add_argument("--method", default="em")
     parser.add_argument("--set", nargs="*", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, help="a file for the lines")
@@ -60,7 +61,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 run = Run.start(seed=seed)
                 found = measured(Path(folder), options, run)
-            found |= {"schedule": schedule_of(options).settings(), "hardware": run.hardware()}
+            found |= {"trainings": options.trainings, "schedule": schedule_of(options).settings()}
+            found["hardware"] = run.hardware()
             common.append({**about, **found, "commit": common.commit()}, options.out)
 
 
@@ -88,8 +90,16 @@ def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, o
     schedule = schedule_of(options)
     for arm in ("trained", "published"):
         train = open_images(folder / arm, size=options.size)
-        _, fitted = common.learnt(train, test, model=options.model, schedule=schedule, run=run)
-        right = fitted.predictions == test.labels
+        right = np.mean(
+            [
+                common.learnt(train, test, model=options.model, schedule=schedule, run=each)[
+                    1
+                ].predictions
+                == test.labels
+                for each in (run, *(run.seeded("again", n) for n in range(1, options.trainings)))
+            ],
+            axis=0,
+        )
         name = "clean" if arm == "trained" else "protected"
         found[name] = {
             "keyed": round(float(right[own_rows].mean()), 4),

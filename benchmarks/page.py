@@ -11,10 +11,11 @@ import matplotlib
 
 matplotlib.use("svg")
 
+import of_photos
+from figures import CHANCE, spread
 from matplotlib import pyplot as plt
 
 from unlearnable.report.table import grid
-from unlearnable.telling import KNOWN
 
 ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results" / "benchmarks"
@@ -28,7 +29,6 @@ ROUNDS = {
     50_000: "as many as `preset=paper`, which is the same search in bfloat16, took",
 }
 """How it is known what the published loop needs, by the number of images."""
-CHANCE = 0.1  # of CIFAR-10
 HEAD = """# Benchmarks
 
 Made by `python benchmarks DATA --test TEST` from the records in
@@ -134,7 +134,7 @@ def ideas(record: dict[str, Any]) -> str:
         ]
         seeds = len({line["seed"] for line in own})
         steps = statistics.mean(line["image_steps"] for line in own)
-        rows.append((idea, seeds, f"{steps:.1f}", *(_spread(values) for values in each)))
+        rows.append((idea, seeds, f"{steps:.1f}", *(spread(values) for values in each)))
     heads = ("idea", "seeds", "signed steps", *(f"{model}, {name}" for model, name in columns))
     return (
         f"## Ideas for the search, {record['images']:,} images, surrogate {record['surrogate']}\n\n"
@@ -142,12 +142,6 @@ def ideas(record: dict[str, Any]) -> str:
         f"highest over seeds; {record['epochs']} epochs, batches of {record['batch_size']}. "
         "Lower is better; `default` is what the search does.\n\n" + grid(heads, rows)
     )
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return "–"
-    return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def schedules(record: dict[str, Any]) -> str:
@@ -207,129 +201,6 @@ def images(record: dict[str, Any]) -> str:
     return title + grid(heads, rows)
 
 
-def photos(record: dict[str, Any]) -> str:
-    rows = [
-        (
-            f"{p['megapixels']} megapixels",
-            p["format"],
-            f"{statistics.median(t['alone'] for t in p['turns']):.1f} s",
-            f"{statistics.median(t['ours'] for t in p['turns']):.1f} s",
-            f"{p['ratio']} ×",
-            f"{p['peak_mb']:,} MB",
-        )
-        for p in record["photos"]
-    ]
-    heads = ("photos", "format", "decoding and encoding alone", "apply", "ratio", "peak memory")
-    return "## A key on large photos\n\n" + grid(heads, rows)
-
-
-FILES = {
-    "plain": "PNG, ε 16",
-    "survive": "PNG, ε 16, searched through JPEG 75 and half size",
-    "keep": "as the source's JPEG, ε 16",
-    "q95": "JPEG at 95 or finer, ε 16",
-    "eight": "PNG, ε 8",
-    "masked": "PNG, ε 16, masked",
-    "both": "PNG, ε 16, masked, searched through both",
-}
-"""What the files of `uploads.py` are called on the page."""
-
-
-def uploads(record: dict[str, Any]) -> str:
-    lines = record["lines"]
-    clean = {line["model"]: line["accuracy"] for line in lines if line["arm"] == "clean"}
-    rows: list[tuple[object, ...]] = []
-    for model, known in clean.items():
-        rows.append(
-            (model, "the photos as they are", "none", "", "", f"{100 * known:.1f} %", "1.00")
-        )
-        rows += [
-            (
-                model,
-                FILES[line["files"]],
-                line["way"],
-                f"{line['psnr']:.1f} dB",
-                f"{line['ssim']:.3f}",
-                f"{100 * line['accuracy']:.1f} %",
-                f"{(line['accuracy'] - CHANCE) / (known - CHANCE):.2f}",
-            )
-            for line in lines
-            if line["arm"] == "protected" and line["model"] == model
-        ]
-    heads = ("target", "files", "on the way", "PSNR", "SSIM", "accuracy", "learnability")
-    return (
-        "## Photos, and what uploads leave of their protection\n\n"
-        "Class-wise noise, searched at 64 pixels, on photos of ten classes at 96: 400 a class from "
-        "Imagenette. Target models see random parts of them at 64 pixels, 30 epochs.\n\n"
-        + grid(heads, rows)
-    )
-
-
-KEYS = {"em": "error-minimizing noise", "tap": "away from what they show"}
-"""What the methods of `one_person.py` are called on the page."""
-SETS = {
-    "orlfaces": "`orlfaces`: 40 people with ten pictures, five have keys.",
-    "cifar10": "`cifar10`: 1,000 pictures a class, two have keys.",
-}
-
-
-def one_person(record: dict[str, Any]) -> str:
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for line in record["lines"]:
-        what = (line["data"], str(line["epsilon"]), KEYS[line["method"]])
-        groups.setdefault(what, []).append(line)
-    rows: list[tuple[object, ...]] = []
-    for what, own in groups.items():
-        for line in sorted(own, key=lambda line: line["seed"]):
-            weak = f"{sum(share > KNOWN for share in line['known'])} of {len(line['known'])}"
-            rows.append((*what, line["seed"], weak, *_recognised([line])))
-        if len(own) > 1:
-            rows.append((*what, "all", "", *_recognised(own)))
-    heads = ("set", "ε", "key", "seed", "said to be weak", "clean: keyed", "rest")
-    return (
-        "## Keys for some classes of a set\n\n"
-        "Some classes find a key each from half of their pictures, among the others, and put it on "
-        "the other half. A model learns these and the others', and is asked for the first half, "
-        f"clean. {' '.join(SETS[name] for name in dict.fromkeys(data for data, _, _ in groups))} "
-        "`protect` says of some keys, before anything is published, that they may be weak.\n\n"
-        + grid((*heads, "with keys: keyed", "rest"), rows)
-    )
-
-
-def _recognised(lines: list[dict[str, Any]]) -> list[str]:
-    """How many are recognised, the mean over the seeds."""
-    return [
-        f"{100 * statistics.mean(line[arm][who] for line in lines):.0f} %"
-        for arm in ("clean", "protected")
-        for who in ("keyed", "rest")
-    ]
-
-
-def masking(record: dict[str, Any]) -> str:
-    """SSIM and learnability by budget, with and without masking, means over seeds."""
-    lines = record["lines"]
-    clean = {line["seed"]: line["accuracy"] for line in lines if line["epsilon"] is None}
-    groups: dict[tuple[float, bool], list[dict[str, Any]]] = {}
-    for line in lines:
-        if line["epsilon"] is not None:
-            groups.setdefault((line["epsilon"], line["masked"]), []).append(line)
-    rows = []
-    for (epsilon, masked), own in sorted(groups.items()):
-        learnt = [(x["accuracy"] - CHANCE) / (clean[x["seed"]] - CHANCE) for x in own]
-        likeness = statistics.mean(line["ssim"] for line in own)
-        how = "masked" if masked else "everywhere"
-        spread = f"{statistics.mean(learnt):.2f} ({min(learnt):.2f} to {max(learnt):.2f})"
-        rows.append((f"{epsilon:g}", how, len(own), f"{likeness:.3f}", spread))
-    known = 100 * statistics.mean(clean.values())
-    return (
-        "## What masking is worth\n\n"
-        f"Class-wise noise, searched at 64 pixels, on {lines[0]['images']:,} photos of ten "
-        f"classes from Imagenette at 96. Targets: {lines[0]['model']}, 30 epochs, clean "
-        f"{known:.1f} %. Learnability: mean and lowest to highest over seeds.\n\n"
-        + grid(("ε", "noise", "seeds", "SSIM", "learnability"), rows)
-    )
-
-
 SECTIONS = {
     "search-time": search_time,
     "search-time-gpu": search_time,
@@ -341,10 +212,10 @@ SECTIONS = {
     "images": images,
     "images-few": images,
     "shapes": shapes,
-    "photos": photos,
-    "uploads": uploads,
-    "masking": masking,
-    "one_person": one_person,
+    "photos": of_photos.photos,
+    "uploads": of_photos.uploads,
+    "masking": of_photos.masking,
+    "one_person": of_photos.one_person,
     "ideas": ideas,
     "surrogates": ideas,
 }

@@ -14,6 +14,16 @@ from PIL import Image
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> str:
+    """The processor, and the GPU where there is one."""
+    import torch  # late: it reads the number of threads
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    return str(request.param)
+
+
 def draw(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 

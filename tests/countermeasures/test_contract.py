@@ -58,8 +58,8 @@ def eight() -> ImageSet:
     return replace(two.take(rows), classes=two.classes[:2])
 
 
-def trained(text: str, data: ImageSet) -> Fitted:
-    countermeasure, run = make_countermeasure(text).does, Run.start("cpu", precision="float32")
+def trained(text: str, data: ImageSet, device: str = "cpu") -> Fitted:
+    countermeasure, run = make_countermeasure(text).does, Run.start(device, precision="float32")
     train = countermeasure.prepare(data, run=run)
     assert train.images.shape == data.images.shape
     assert train.images.dtype == data.images.dtype
@@ -78,8 +78,8 @@ def trained(text: str, data: ImageSet) -> Fitted:
 
 @pytest.mark.usefixtures("beside_files")
 @pytest.mark.parametrize("name", COUNTERMEASURES)
-def test_it_runs_on_eight_images(name: str) -> None:
-    found = trained(spelt(name), eight())
+def test_it_runs_on_eight_images(name: str, device: str) -> None:
+    found = trained(spelt(name), eight(), device)
     assert found.predictions is not None and len(found.predictions) == 8
 
 

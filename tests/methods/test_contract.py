@@ -54,18 +54,20 @@ def tiny(name: str, form: str | None = None):
     return make_method(name, {k: v for k, v in settings.items() if k in known})
 
 
-def levels(method, images, seed=0, state=None):
+def levels(method, images, seed=0, state=None, device="cpu"):
     out = np.full(noise_shape(images, method.form), np.nan, np.float32)
-    run = Run.start("cpu", seed=seed, state=state)
+    run = Run.start(device, seed=seed, state=state)
     facts = method(images, method.published, run=run, out=out)
     return out, facts
 
 
 @each_method_and_form
-def test_it_fills_every_row_with_finite_levels_that_seal_to_a_noise_of_both_signs(name, form):
+def test_it_fills_every_row_with_finite_levels_that_seal_to_a_noise_of_both_signs(
+    name, form, device
+):
     images = shapes(40)
     method = tiny(name, form)
-    out, _ = levels(method, images)
+    out, _ = levels(method, images, device=device)
     noise = seal(out, form=form, budget=method.published)
     assert noise.values.max() > 0
     assert (noise.values.min() < 0) == (name != "as-released"), "which drops all that is negative"

@@ -176,11 +176,10 @@ class RobustErrorMinimizing:
             for first in range(len(losses) * AT_ONCE, self.batches, AT_ONCE):
                 numbers = range(first, min(first + AT_ONCE, self.batches))
                 order = numbered(len(pool), self.batch_size, run, numbers)
-                found = [
-                    self._round(search, learner, pool[places], number)
-                    for number, places in zip(numbers, order, strict=True)
-                ]
-                losses.append(float(np.mean(found)))
+                total = torch.zeros((), device=run.device)
+                for number, places in zip(numbers, order, strict=True):
+                    total += self._round(search, learner, pool[places], number)
+                losses.append(float(total) / len(numbers))
                 search.save(checkpoint, losses, learner)
                 run.tell("search", numbers.stop / (self.batches + AT_ONCE), loss=losses[-1])
             still = refrozen(learner.model, run.dtype)

@@ -9,7 +9,7 @@ import torch
 from unlearnable.augment import augment
 from unlearnable.data.gather import from_arrays
 from unlearnable.errors import SettingError
-from unlearnable.methods import make_method
+from unlearnable.methods import make_method, search
 from unlearnable.methods.layout import noise_shape
 from unlearnable.methods.surrogate import trained_surrogate
 from unlearnable.methods.views import view_of
@@ -63,6 +63,19 @@ def test_untargeted_poisons_are_taken_for_any_class_but_their_own(cache):
     assert facts["unmoved"] <= 0.3 and not facts["known"]
     assert facts["loss"][1] > 4 * facts["loss"][0]
     assert np.abs(noise.values).max() <= 8
+
+
+def test_images_that_share_a_noise_agree_on_each_step(cache, monkeypatch):
+    sweep, taken = search.sweep, []
+
+    def watched(*args, **how):
+        taken.append(how["steps"])
+        return sweep(*args, **how)
+
+    monkeypatch.setattr(search, "sweep", watched)
+    short = {**SMALL, "epochs": "1", "steps": "12", "sweep_batch": str(len(IMAGES))}
+    found("tap", cache=cache, form="class-wise", **short)
+    assert taken == [1] * 12
 
 
 def test_noise_against_several_surrogates_misleads_one_that_it_never_met(cache):

@@ -100,8 +100,8 @@ KEY_SETTINGS = {
     "form": "class-wise",
     "target": "none",
     "surrogates": "4",
-    "step": "0.05",
-    "steps": "150",
+    "step": "0.02",
+    "steps": "600",
 }
 """The noise of one class among others that stay as they are. From these a model learns what tells
 faces apart, and knows this one as well, however soon its error-minimizing noise is learnt. So its

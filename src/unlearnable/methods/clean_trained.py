@@ -171,13 +171,16 @@ class CleanTrained:
             view = view_of(
                 run, "sweep", done, augmentations=self.augmentations, survive=self.survive
             )
-            search.sweep(
-                read_by(still, view),
-                size=self.step * search.epsilon * (-1 if self.away else 1),
-                steps=min(AT_ONCE, self.steps - done),
-                batch_size=self.sweep_batch or search.usual_batch,
-            )
-            done = min(done + AT_ONCE, self.steps)
+            steps = min(AT_ONCE, self.steps - done)
+            alone = 1 if search.layout.shared else steps  # until those that share a noise agree
+            for _ in range(steps // alone):
+                search.sweep(
+                    read_by(still, view),
+                    size=self.step * search.epsilon * (-1 if self.away else 1),
+                    steps=alone,
+                    batch_size=self.sweep_batch or search.usual_batch,
+                )
+            done += steps
             errors.append(search.error(still))
             search.save(checkpoint, errors)
             share = (start + done / self.steps) / (self.restarts or 1)

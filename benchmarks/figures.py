@@ -17,10 +17,11 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     """
     if not values:
         return "–"
-    mean = f"{statistics.mean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    mean, low, high = (
+        format(value, f"z.{digits}f")
+        for value in (statistics.mean(values), min(values), max(values))
+    )
+    return mean if len(values) == 1 else f"{mean} ({low} to {high})"
 
 
 def learnability(accuracy: float, clean: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from figures import learnability, spread
 
 from unlearnable.report.table import grid
+from unlearnable.settings import pairs
 from unlearnable.telling import KNOWN
 
 
@@ -79,8 +80,13 @@ def _by_target(group: tuple[tuple[str, str, str, str], object]) -> tuple[object,
     return model, arm != "clean", list(FILES).index(files), WAYS.index(way)
 
 
-KEYS = {"em": "error-minimizing noise", "tap": "away from what they show"}
-"""What the methods of `one_person.py` are called on the page."""
+KEYS = {
+    ("em", ""): "error-minimizing noise",
+    ("tap", "150"): "away from what they show, earlier search",
+    ("tap", "600"): "away from what they show",
+}
+"""What is searched in `one_person.py`, by its method and steps, as it is called on the page. The
+earlier search let each photo take ten steps alone before those that share a noise agreed."""
 SETS = {
     "orlfaces": "`orlfaces`: 40 people with ten pictures, five have keys.",
     "cifar10": "`cifar10`: 1,000 pictures a class, two have keys.",
@@ -90,16 +96,18 @@ SETS = {
 def one_person(record: dict[str, Any]) -> str:
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for line in record["lines"]:
-        what = (line["data"], str(line["epsilon"]), KEYS[line["method"]])
+        steps = pairs(line["search"]).get("steps", "")
+        what = (line["data"], str(line["epsilon"]), KEYS[line["method"], steps])
         groups.setdefault(what, []).append(line)
     rows: list[tuple[object, ...]] = []
     for what, own in groups.items():
         for line in sorted(own, key=lambda line: line["seed"]):
             weak = f"{sum(share > KNOWN for share in line['known'])} of {len(line['known'])}"
-            rows.append((*what, line["seed"], weak, *_recognised([line])))
+            trainings = line.get("trainings", 1)
+            rows.append((*what, line["seed"], trainings, weak, *_recognised([line])))
         if len(own) > 1:
-            rows.append((*what, "all", "", *_recognised(own)))
-    heads = ("set", "ε", "key", "seed", "said to be weak", "clean: keyed", "rest")
+            rows.append((*what, "all", "", "", *_recognised(own)))
+    heads = ("set", "ε", "key", "seed", "trainings", "said to be weak", "clean: keyed", "rest")
     return (
         "## Keys for some classes of a set\n\n"
         "Some classes find a key each from half of their pictures, among the others, and put it on "

@@ -228,7 +228,7 @@ def _device(record: dict[str, Any]) -> str:
 def circumstances(record: dict[str, Any]) -> str:
     machine, seed = record["hardware"], record.get("settings", {}).get("seed")
     parts = record.get("lines", [record])
-    names = " and ".join(dict.fromkeys(part["hardware"]["name"] for part in parts))
+    names = ", ".join(dict.fromkeys(part["hardware"]["name"] for part in parts))
     commits = ", ".join(dict.fromkeys(part["commit"] for part in parts))
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}"
     seeded = "" if seed is None else f", seed {seed}"

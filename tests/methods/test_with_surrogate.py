@@ -78,23 +78,25 @@ def test_images_that_share_a_noise_agree_on_each_step(cache, monkeypatch):
     assert taken == [1] * 12
 
 
-def test_noise_against_several_surrogates_misleads_one_that_it_never_met(cache):
-    several = {**SMALL, "epochs": "30", "target": "none", "form": "class-wise", "start": "zero"}
-    one, four = (
-        found("tap", cache=cache, surrogates=count, augmentations="", **several)
+def test_noise_against_several_surrogates_misleads_those_that_it_never_met(cache):
+    several = {**SMALL, "epochs": "30", "steps": "20", "target": "none", "start": "zero"}
+    noises = [
+        found("tap", cache=cache, form="class-wise", surrogates=count, augmentations="", **several)[
+            0
+        ]
         for count in ("1", "4")
-    )
-    schedule = replace(SCHEDULES["quick"], epochs=30, augmentations="flip")
-    stranger = trained_surrogate(IMAGES, "resnet18:4", schedule, Run.start("cpu", seed=9))
+    ]
     shown = [
-        [noise.add_to(x, y) for x, y in zip(IMAGES.images, IMAGES.labels, strict=True)]
-        for noise, _ in (one, four)
+        replace(IMAGES, images=np.stack([*map(noise.add_to, IMAGES.images, IMAGES.labels)]))
+        for noise in noises
     ]
-    errors = [
-        (predict(stranger, replace(IMAGES, images=np.stack(x)), Run.start("cpu")) != IMAGES.labels)
-        for x in shown
-    ]
-    assert errors[1].mean() > errors[0].mean() > 0
+    schedule = replace(SCHEDULES["quick"], epochs=30, augmentations="flip")
+    errors = np.zeros(2)
+    for seed in (9, 10):  # any noise may mislead one stranger by chance
+        run = Run.start("cpu", seed=seed)
+        stranger = trained_surrogate(IMAGES, "resnet18:4", schedule, run)
+        errors += [(predict(stranger, x, run) != IMAGES.labels).mean() / 2 for x in shown]
+    assert errors[1] > errors[0] > 0
 
 
 @pytest.mark.parametrize("budget", [None, Budget("linf", 8)])

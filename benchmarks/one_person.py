@@ -19,8 +19,10 @@ from pathlib import Path
 
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 from unlearnable.applying import apply
+from unlearnable.data.imageset import ImageSet
 from unlearnable.data.sources import open_images
 from unlearnable.methods import make_method
 from unlearnable.noise import Budget
@@ -87,25 +89,28 @@ def measured(folder: Path, options: argparse.Namespace, run: Run) -> dict[str, o
     labels = [test.classes.index(person.name) for person in keyed]
     own_rows = np.isin(test.labels, labels)
     found: dict[str, object] = {"keyed": [person.name for person in keyed], "known": known}
-    schedule = schedule_of(options)
     for arm in ("trained", "published"):
         train = open_images(folder / arm, size=options.size)
-        right = np.mean(
-            [
-                common.learnt(train, test, model=options.model, schedule=schedule, run=each)[
-                    1
-                ].predictions
-                == test.labels
-                for each in (run, *(run.seeded("again", n) for n in range(1, options.trainings)))
-            ],
-            axis=0,
-        )
+        right = recognised(train, test, options, run)
         name = "clean" if arm == "trained" else "protected"
         found[name] = {
             "keyed": round(float(right[own_rows].mean()), 4),
             "rest": round(float(right[~own_rows].mean()), 4),
         }
     return found
+
+
+def recognised(
+    train: ImageSet, test: ImageSet, options: argparse.Namespace, run: Run
+) -> NDArray[np.float64]:
+    """How often each test picture is taken for whom it shows, over the trainings, 0 to 1."""
+    schedule = schedule_of(options)
+    runs = [run, *(run.seeded("again", number) for number in range(1, options.trainings))]
+    models = [
+        common.learnt(train, test, model=options.model, schedule=schedule, run=each)[1]
+        for each in runs
+    ]
+    return np.mean([model.predictions == test.labels for model in models], axis=0)
 
 
 def with_key(folder: Path, name: str, options: argparse.Namespace, run: Run) -> float:

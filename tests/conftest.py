@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,13 @@ from PIL import Image
 
 # Tests are many and tiny: one thread each is faster, here and in the commands that they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The draws of torch begin anew, so that no test hangs on those that ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(params=["cpu", "cuda"])

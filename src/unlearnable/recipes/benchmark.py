@@ -45,10 +45,14 @@ LONGER, EPOCHS = ("clean", "lsp", "rem"), 30
 """What is trained for longer as well, at quick scale, as its figure there may be the schedule's."""
 FEWER = ("clean", *ATTACKED)
 """What is trained on as few images as adversarial training sees there, but without it."""
-CLOSE = {"lsp": (0, 1, 2), "rem": (0, 1, 2)}
-"""Seeds of those within three points of that bound."""
-UNLABELLED, WITHOUT_LABELS, TWICE = "simclr", ("clean", "aue", "aap"), (0, 1)
-"""Learning without labels, what meets it, and the seeds: two of these were made against it too."""
+UNLABELLED, WITHOUT_LABELS = "simclr", ("clean", "aue", "aap")
+"""Learning without labels, and what meets it: these two noises were made against it too."""
+SEEDS = {
+    ("lsp", "none"): (0, 1, 2),
+    ("rem", "none"): (0, 1, 2),
+    **{(method, UNLABELLED): (0, 1) for method in WITHOUT_LABELS},
+}
+"""Of what lies within three points of a bound or of each other; elsewhere there is one."""
 USUAL = {"em": 8}
 """What is written down although it is as published: so the paper's own recipes write it."""
 COSTLY, FEW, BRIEF = 2, 500, "steps=3"
@@ -92,7 +96,7 @@ def benchmark(scale: Scale, choice: Choice = Choice()) -> Recipe:
             trial = _trial(scale, method, column, model)
             known = dict(zip(COLUMNS, PUBLISHED.get(method, ()), strict=False))
             published = Published(known[column], "L") if column in known else None
-            seeds = _seeds(method, column)
+            seeds = SEEDS.get((method, column), (0,))
             entries.append(Entry(f"{method}{of_model}", column, trial, seeds, published=published))
     if scale.quick and choice == Choice():
         longer = scale.schedule("cifar10", epochs=EPOCHS)
@@ -126,17 +130,11 @@ def _places(choice: Choice) -> list[tuple[str, str]]:
     return places + [(method, "none") for method in ALONE]
 
 
-def _seeds(method: str, column: str) -> tuple[int, ...]:
-    if column == UNLABELLED:
-        return TWICE
-    return CLOSE.get(method, (0,)) if column == "none" else (0,)
-
-
 def _besides(scale: Scale, methods: tuple[str, ...], says: str, **changed: Any) -> list[Entry]:
     """Trainings without a countermeasure that differ from those of the grid in one thing."""
     trials = {method: _trial(scale, method, "none", "resnet18") for method in methods}
     return [
-        Entry(f"{m}, {says}", "none", replace(t, **changed), _seeds(m, "none"))
+        Entry(f"{m}, {says}", "none", replace(t, **changed), SEEDS.get((m, "none"), (0,)))
         for m, t in trials.items()
     ]
 

@@ -96,8 +96,10 @@ SETS = {
 def one_person(record: dict[str, Any]) -> str:
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for line in record["lines"]:
-        steps = pairs(line["search"]).get("steps", "")
-        what = (line["data"], str(line["epsilon"]), KEYS[line["method"], steps])
+        search = pairs(line["search"])
+        key = KEYS[line["method"], search.get("steps", "")]
+        key += ", searched turned too" * ("rotate" in search.get("augmentations", ""))
+        what = (line["data"], str(line["epsilon"]), key)
         groups.setdefault(what, []).append(line)
     rows: list[tuple[object, ...]] = []
     for what, own in groups.items():

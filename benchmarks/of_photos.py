@@ -54,10 +54,7 @@ def uploads(record: dict[str, Any]) -> str:
     }
     rows = []
     for (model, arm, files, way), own in sorted(groups.items(), key=_by_target):
-        learnt = [
-            learnability(line["accuracy"], clean[model].get(line["seed"], clean[model][0]))
-            for line in own
-        ]
+        learnt = [learnability(line["accuracy"], clean[model][line["seed"]]) for line in own]
         like = [
             format(statistics.mean(line[key] for line in own), form) if arm != "clean" else ""
             for key, form in (("psnr", ".1f"), ("ssim", ".3f"))

@@ -12,7 +12,7 @@ import matplotlib
 matplotlib.use("svg")
 
 import of_photos
-from figures import CHANCE, spread
+from figures import learnability, spread
 from matplotlib import pyplot as plt
 
 from unlearnable.report.table import grid
@@ -153,7 +153,7 @@ def schedules(record: dict[str, Any]) -> str:
             line["arm"],
             line["schedule"],
             f"{100 * line['accuracy']:.1f} %",
-            f"{(line['accuracy'] - CHANCE) / (clean[line['schedule']] - CHANCE):.2f}",
+            f"{learnability(line['accuracy'], clean[line['schedule']]):.2f}",
             f"{line['seconds']} s" if line["seconds"] else "–",
         )
         for line in lines

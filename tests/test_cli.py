@@ -1,7 +1,7 @@
 import json
-import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,13 +30,12 @@ def test_help_answers_in_half_a_second_and_loads_no_torch():
         "from unlearnable.cli import main; main()"
     )
     seconds = []
-    for _ in range(3):
-        before = os.times()
+    for _ in range(10):  # other tests run beside it
+        started = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        after = os.times()  # of the processor: by the clock, a busy machine would fail it
-        seconds.append(sum(after[2:4]) - sum(before[2:4]))
+        seconds.append(time.monotonic() - started)
     assert done.stdout.splitlines()[-1] == "False"
     assert all(command in done.stdout for command in ("protect", "audit", "methods", "demo"))
     assert min(seconds) < 0.5

@@ -107,14 +107,17 @@ Run.start("cpu")
 def use():
     for _ in range(4):
         tensors = [torch.ones(1 << 20) for _ in range(8)]
-use(), use()  # the heap has found its size
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-use()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+found = []
+for _ in range(8):  # the heap finds its size in the first few
+    before = faults()
+    use()
+    found.append(faults() - before)
+print(min(found))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    pages = 4 * 8 * 1024  # of all tensors; a heap that lies oddly loses one of them at times
-    assert int(done.stdout) < pages / 10
+    assert int(done.stdout) < 1000, "4 × 8 tensors of 1,024 pages"
 
 
 def test_a_run_on_any_gpu_can_be_on_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ ALONE = ("ar", "cuda", "patches", "sem", "rem", "aap", "ops+em", "ar:332.6", "hy
 """Without countermeasures only; the last two as visible as LSP, 32.6 dB and less."""
 STRONG = ("lsp", "ar", "ops", "cuda", "tap", "aue", "sem", "rem")
 """Those that are to leave a model at 25 % or less."""
-LONGER, EPOCHS = ("clean", "lsp", "rem"), 30
+LONGER, EPOCHS = ("clean", "lsp"), 30
 """What is trained for longer as well, at quick scale, as its figure there may be the schedule's."""
 FEWER = ("clean", *ATTACKED)
 """What is trained on as few images as adversarial training sees there, but without it."""

@@ -21,8 +21,8 @@ class Stripes:
     def __post_init__(self):
         check(self)
 
-    def passes(self, count):
-        """Input gradients that it takes for so many images."""
+    def passes(self, count, share=1):
+        """Input gradients that it takes for so many images, of which a share gets noise."""
         return 0
 
     def __call__(self, images, budget, *, run, out, chosen=None):

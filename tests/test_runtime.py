@@ -120,6 +120,16 @@ print(min(found))
     assert int(done.stdout) < 1000, "4 × 8 tensors of 1,024 pages"
 
 
+def test_parts_of_a_stage_tell_how_far_the_whole_is() -> None:
+    told: list[tuple[str, float, object]] = []
+    run = Run.start(
+        "cpu", tell=lambda stage, done, /, **figures: told.append((stage, done, figures))
+    )
+    for place in range(2):
+        run.part(place, 2).tell("train", 0.5, epoch=3)
+    assert told == [("train", 0.25, {"epoch": 3}), ("train", 0.75, {"epoch": 3})]
+
+
 def test_a_run_on_any_gpu_can_be_on_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
     anywhere, named = Run("cuda", "bfloat16", 0), Run("cuda:1", "bfloat16", 0)

@@ -134,7 +134,9 @@ class Job:
         run = Run.start(device, seed=seed, tell=tell, state=private, cache=cache)
         if before is not None:
             method = as_before(method, before["settings"]["method_settings"])
-        method, seconds = calibrate(method, images, run)  # early: it may refuse the model
+        chosen = part.of(images, run.rng("part"))
+        share = float(chosen.mean())
+        method, seconds = calibrate(method, images, run, share)  # early: it may refuse the model
         settings = {
             "method": name_of(method),
             "method_settings": as_dict(method),
@@ -145,7 +147,6 @@ class Job:
             "writing": asdict(writing),
             **part.settings(),
         }
-        chosen = part.of(images, run.rng("part"))
         manifest = {
             "unlearnable": version("unlearnable"),
             "state": "begun",

@@ -127,6 +127,14 @@ class Run:
         """This run with a seed of its own, derived for one purpose."""
         return replace(self, seed=self._derive(*purpose))
 
+    def part(self, place: int, count: int) -> Run:
+        """This run for one of so many like parts of a stage: it tells how far the whole is."""
+
+        def tell(stage: str, done: float, /, **figures: object) -> None:
+            self.tell(stage, (place + done) / count, **figures)
+
+        return replace(self, tell=tell)
+
     def everywhere(self) -> list[Run]:
         """This run on each GPU there is, unless one was named; otherwise itself alone."""
         gpus = torch.cuda.device_count() if self.device == "cuda" else 1

@@ -6,7 +6,7 @@ import torch
 from unlearnable import protect
 from unlearnable.data.shapes import shapes
 from unlearnable.errors import SettingError
-from unlearnable.methods import METHODS, RandomNoise, calibration
+from unlearnable.methods import METHODS, RandomNoise, calibration, make_method
 from unlearnable.methods.calibration import CHOICES, calibrate
 from unlearnable.methods.em import ErrorMinimizing
 from unlearnable.runtime import Run
@@ -34,6 +34,13 @@ def test_it_fills_in_what_was_left_open_and_says_how_long_it_takes():
     assert method.sweep_batch in (64, 128)
     assert replace(method, threads=None, sweep_batch=None) == TINY
     assert seconds > 0
+
+
+def test_images_that_are_only_looked_at_take_no_steps_of_noise(monkeypatch):
+    with_rates(monkeypatch, {})
+    method = make_method("tap", {"surrogates": "4", "steps": "600", "threads": "1"})
+    whole, few = (calibrate(method, shapes(200), circumstances(), share)[1] for share in (1, 0.025))
+    assert whole - few == pytest.approx(4 * 600 * 195 / 100)
 
 
 def test_what_is_fixed_stays():

@@ -47,8 +47,13 @@ class Method(Protocol):
     def form(self) -> Form:
         """Whether it makes a noise for each image or for each class."""
 
-    def passes(self, count: int) -> float:
-        """Input-gradient passes that so many images cost, as a rule; 0 needs no surrogate."""
+    def passes(self, count: int, share: float = 1) -> float:
+        """Input-gradient passes that so many images cost, as a rule; 0 needs no surrogate.
+
+        Args:
+            count: images that the search sees.
+            share: of these that gets noise, 0 to 1.
+        """
 
     def __call__(
         self,

@@ -50,9 +50,9 @@ class AsReleased:
     def __post_init__(self) -> None:
         check(self)
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Those of the noise that it is made from."""
-        return self._made_from().passes(count)
+        return self._made_from().passes(count, share)
 
     def __call__(
         self,

@@ -77,10 +77,10 @@ class AugmentedUnlearnable:
         check(self)
         fill(self, {**PRESETS[self.preset], "steps": STEPS[self.form]})
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Input-gradient passes for so many images; a trained image counts as two."""
         assert self.rounds and self.batches and self.steps
-        return self.rounds * (self.steps * count + 2 * self.batches * self.batch_size)
+        return self.rounds * (self.steps * share * count + 2 * self.batches * self.batch_size)
 
     def __call__(
         self,

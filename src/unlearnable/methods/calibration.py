@@ -43,13 +43,21 @@ def usual_batch(run: Run, size: tuple[int, int]) -> int:
     return max(16, GPU_PIXELS // (size[0] * size[1])) if run.on_gpu else USUAL_BATCH
 
 
-def calibrate(method: Method, images: ImageSet, run: Run) -> tuple[Method, float | None]:
+def calibrate(
+    method: Method, images: ImageSet, run: Run, share: float = 1
+) -> tuple[Method, float | None]:
     """Fill in what was left to be measured, and say about how many seconds the search will take.
+
+    Args:
+        method: of the search.
+        images: what it sees.
+        run: where it runs.
+        share: of the images that gets noise, 0 to 1.
 
     Raises:
         SettingError: an unknown surrogate, or one that cannot take images of that size.
     """
-    passes = method.passes(len(images))
+    passes = method.passes(len(images), share)
     if not passes:
         return method, None
     rate = _stopwatch(method, images, run)

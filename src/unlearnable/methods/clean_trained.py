@@ -84,11 +84,11 @@ class CleanTrained:
         """The class that each image is led to, or away from, (N,)."""
         raise NotImplementedError
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Input-gradient passes for so many images; a trained image counts as two."""
         assert self.steps and self.restarts
         epochs = self._schedule(count).epochs
-        return self.surrogates * (2 * epochs + self.steps * self.restarts) * count
+        return self.surrogates * (2 * epochs + self.steps * self.restarts * share) * count
 
     def __call__(
         self,
@@ -117,7 +117,9 @@ class CleanTrained:
         assert self.restarts
         schedule = self._schedule(len(images))
         still = Ensemble(
-            trained_surrogate(images, self.surrogate, schedule, run, which)
+            trained_surrogate(
+                images, self.surrogate, schedule, run.part(which, self.surrogates), which
+            )
             for which in range(self.surrogates)
         )
         with run.on_threads(self.threads):

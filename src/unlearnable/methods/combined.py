@@ -43,9 +43,9 @@ class Combined:
     parts: tuple[Method, ...]
     budgets: tuple[Budget, ...]
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Those of all parts."""
-        return sum(part.passes(count) for part in self.parts)
+        return sum(part.passes(count, share) for part in self.parts)
 
     def __call__(
         self,

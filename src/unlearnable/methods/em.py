@@ -187,7 +187,7 @@ class ErrorMinimizing:
         """Whether sweeps are over images or over classes."""
         return "class-wise" if self.layout.shared else "sample-wise"
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Input-gradient passes for so many images, as a rule; a trained image counts as two."""
         assert self.steps and self.subset and self.second is not None
         steps = self.steps * (0.6 if self.leave else 1)
@@ -196,7 +196,7 @@ class ErrorMinimizing:
         noisy = count * (self.subset if self._searched_as == "sample-wise" else 1)
         batches = USUAL_ROUNDS * self.batches + self.second
         trained = batches * self._batch_size(round(noisy))
-        return (rounds + rest) * count + 2 * trained
+        return (rounds + rest) * share * count + 2 * trained
 
     def __call__(
         self,

@@ -59,10 +59,10 @@ class ErrorMaximizing:
         check(self)
         fill(self, BY_FORM[self.form])
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Input-gradient passes for so many images, as a rule; a trained image counts as two."""
         assert self.steps is not None
-        return (2 * self.epochs + self.steps) * count
+        return (2 * self.epochs + self.steps * share) * count
 
     def __call__(
         self,

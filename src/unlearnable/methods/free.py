@@ -11,6 +11,6 @@ class WithoutSurrogate:
     def __post_init__(self) -> None:
         check(self)
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """None: it needs no gradient."""
         return 0

@@ -125,13 +125,13 @@ class RobustErrorMinimizing:
         fill(self, self.PRESETS[self.preset])
         resolve(self.augmentations.split())  # refuses what is no augmentation
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """Input-gradient passes for so many images; a trained image counts as two."""
         assert self.batches and self.steps and self.last_steps and self.samples
         assert self.attack_steps and self.disturbing_steps is not None
         step = self.samples * (1 + self.disturbing_steps)
-        batch = self.batch_size * (self.steps * step + self.attack_steps + 2)
-        return self.batches * batch + self.last_steps * step * count
+        batch = self.batch_size * (self.steps * step * share + self.attack_steps + 2)
+        return self.batches * batch + self.last_steps * step * share * count
 
     def __call__(
         self,

@@ -40,7 +40,7 @@ class Transferred:
     def __post_init__(self) -> None:
         check(self)
 
-    def passes(self, count: int) -> float:
+    def passes(self, count: int, share: float = 1) -> float:
         """None: it needs no gradient."""
         return 0
 

@@ -107,10 +107,12 @@ KEY_SETTINGS = {
     "surrogates": "4",
     "step": "0.02",
     "steps": "600",
+    "augmentations": "crop:6 flip rotate:10",
 }
 """The noise of one class among others that stay as they are. From these a model learns what tells
 faces apart, and knows this one as well, however soon its error-minimizing noise is learnt. So its
-photos are led away from it: what they teach then is somebody else's looks."""
+photos are led away from it: what they teach then is somebody else's looks. They are met moved and
+turned, as the photos that a key is yet to meet differ from those that it was found from."""
 
 
 def usual_method(named: bool, settings: dict[str, str] | None = None) -> Method:
